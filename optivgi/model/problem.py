@@ -1,0 +1,87 @@
+"""The planning problem as arrays: pure data, shapes and units stated, nothing about OCPP or where it came from.
+
+Letters for shapes: S EVs, K cells of the time grid, C circuits, 3 phases L1 L2 L3.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
+
+PHASES = ("L1", "L2", "L3")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is to be planned. Cell k lasts from `edges_s[k]` to `edges_s[k + 1]` seconds after `now`.
+
+    Every EV's power in a cell where it is present is 0 or between its minimum and maximum; where it is absent it is 0.
+    In each cell and circuit the EVs below it stay within `limit_kw` and, on each phase, within `limit_a`.
+    `np.inf` is no limit; `np.nan` is not known. Circuit 0 is the root; `parent[0]` is -1 and parents come before children.
+    """
+
+    now: datetime
+    edges_s: Floats
+    """[K+1], first 0, strictly increasing."""
+    ev_ids: tuple[str, ...]
+    """[S], unique."""
+    present: Bools
+    """[S, K], plugged in (or expected) for the whole cell."""
+    need_kwh: Floats
+    """[S], still to deliver, >= 0."""
+    min_kw: Floats
+    """[S], least power other than 0."""
+    max_kw: Floats
+    """[S], >= min_kw."""
+    volts: Floats
+    """[S], watts per ampere of one phase (phase voltage)."""
+    on_phase: Bools
+    """[S, 3], the phases it draws from, power split evenly over them."""
+    circuit: Ints
+    """[S], the circuit its EVSE hangs on."""
+    priority: Floats
+    """[S], weight of its claim, > 0; 1 is normal."""
+    delivered_kwh: Floats
+    """[S], already delivered in this transaction."""
+    measured_kw: Floats
+    """[S], newest metered power; nan if never metered."""
+    current_kw: Floats
+    """[S], power its installed profile allows now; nan if it has none."""
+    waiting_s: Floats
+    """[S], how long it has been paused at 0 against its need; 0 if it is not."""
+    pausable: Bools
+    """[S], whether 0 is allowed (pause); False means at least min_kw whenever present with need."""
+    step_kw: Floats
+    """[S], its power is a whole multiple of this; 0 means any value."""
+    departure_known: Bools
+    """[S], whether somebody stated the departure."""
+    circuit_ids: tuple[str, ...]
+    """[C]."""
+    parent: Ints
+    """[C], index of the circuit above, -1 for the root."""
+    limit_kw: Floats
+    """[C, K]."""
+    limit_a: Floats
+    """[C, K], per phase."""
+    limit_source: tuple[str, ...]
+    """[C], who set the limit of the first cell, in words ("site limit", "demand response", "panel A fuse")."""
+    price_per_kwh: Floats
+    """[K]; zeros when prices play no part."""
+    unbalance_kw: float = np.inf
+    """Largest allowed difference of power between two phases at the root."""
+    demand_charge_per_kw: float = 0.0
+    """Cost of the month's highest mean over a billing window, per kW."""
+    peak_so_far_kw: float = 0.0
+    """The month's highest mean over a billing window until now."""
+
+    @property
+    def hours(self) -> Floats:
+        """[K], length of each cell."""
+        return np.diff(self.edges_s) / 3600.0
