@@ -1,0 +1,50 @@
+# Everything a newcomer needs: `make demo`, `make test`. Both build the virtual environment first.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+WORKERS ?= 2
+
+.PHONY: demo test lint unit bench-latency bench-csms bench-planner compose-config example-env clean help
+
+help:            ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 18
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("optivgi needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev,speed]'
+	@touch $(STAMP)
+
+demo: $(STAMP)   ## CSMS, chargers, optimizer and verifier in one process, at 60 times real time
+	$(BIN)/optivgi demo
+
+test: $(STAMP) lint unit   ## style, types, walls and every test
+
+lint: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: $(STAMP)
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal
+
+bench-latency: $(STAMP)   ## StartTransaction answered -> SetChargingProfile at the charger, services as processes
+	$(BIN)/python bench/latency.py
+
+bench-csms: $(STAMP)      ## messages per second through the bundled CSMS
+	$(BIN)/python bench/csms_throughput.py
+
+bench-planner: $(STAMP)   ## milliseconds per planning decision
+	$(BIN)/python bench/planner.py
+
+compose-config:           ## check docker-compose.yml without an engine
+	docker-compose config --quiet
+
+example-env: $(STAMP)     ## write example.env from the settings classes
+	$(BIN)/optivgi settings --example > example.env
+
+clean:           ## remove what the targets above made
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache out curtailment_plot.png
