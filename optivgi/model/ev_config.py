@@ -41,7 +41,7 @@ class SiteView:
     """By station id, for either connector; `default_ev` for a station that is not here."""
     groups: Mapping[str, tuple[str, ...] | None] = field(default_factory=lambda: {"default": None})
     """Station ids of each group; None is every station of the CSMS."""
-    zone: ZoneInfo = ZoneInfo("UTC")
+    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
 
     def ev_id(self, station_id: str, connector_id: int) -> str:
         """ "1" at the first station's connector 1, "1.2" at its connector 2; the station's own id if it is not listed."""
