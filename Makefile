@@ -32,13 +32,13 @@ unit: $(STAMP)
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 bench-latency: $(STAMP)   ## StartTransaction answered -> SetChargingProfile at the charger, services as processes
-	$(BIN)/python bench/latency.py
+	$(BIN)/python -m bench.latency
 
 bench-csms: $(STAMP)      ## messages per second through the bundled CSMS
-	$(BIN)/python bench/csms_throughput.py
+	$(BIN)/python -m bench.csms_throughput
 
 bench-planner: $(STAMP)   ## milliseconds per planning decision
-	$(BIN)/python bench/planner.py
+	$(BIN)/python -m bench.planner
 
 compose-config:           ## check docker-compose.yml without an engine
 	docker-compose config --quiet

@@ -1,0 +1,1 @@
+"""Measurements: each prints figures as ratios against a limit or a peer in the same run."""
