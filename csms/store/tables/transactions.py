@@ -1,0 +1,118 @@
+"""Charging sessions and what they cost."""
+
+from csms.store.tables.columns import (
+    decimal,
+    decimals,
+    flag,
+    index,
+    json,
+    jsonb,
+    key,
+    letters,
+    long_number,
+    moment,
+    number,
+    table,
+    text,
+    texts,
+    unique,
+)
+
+tariffs = table(
+    "Tariffs",
+    key(),
+    text("stationId"),
+    letters("currency", 3),
+    decimal("pricePerKwh", required=True),
+    decimals("pricePerMin", "pricePerSession", "authorizationAmount", "paymentFee", "taxRate"),
+    number("connectorId", refers="Connectors.id"),
+    text("tariffAltText"),
+    unique("stationId"),
+)
+
+transactions = table(
+    "Transactions",
+    key(),
+    text("stationId", refers="ChargingStations.id"),
+    text("transactionId"),
+    flag("isActive"),
+    text("chargingState"),
+    long_number("timeSpentCharging"),
+    decimal("totalKwh"),
+    text("stoppedReason"),
+    number("remoteStartId"),
+    decimal("totalCost"),
+    number("locationId", refers="Locations.id"),
+    number("evseId", refers="Evses.id"),
+    number("connectorId", refers="Connectors.id"),
+    number("authorizationId", refers="Authorizations.id"),
+    number("tariffId", refers="Tariffs.id"),
+    moment("startTime"),
+    moment("endTime"),
+    jsonb("customData"),
+    decimal("meterStart"),
+    unique("stationId", "transactionId"),
+    index("isActive"),
+    index("connectorId"),
+    index("authorizationId"),
+)
+
+start_transactions = table(
+    "StartTransactions",
+    key(),
+    text("stationId"),
+    number("meterStart"),
+    moment("timestamp"),
+    number("reservationId"),
+    number("transactionDatabaseId", refers="Transactions.id"),
+    number("idTokenDatabaseId"),
+    number("connectorDatabaseId", refers="Connectors.id"),
+    unique("transactionDatabaseId"),
+    index("connectorDatabaseId"),
+)
+
+stop_transactions = table(
+    "StopTransactions",
+    key(),
+    text("stationId"),
+    number("transactionDatabaseId", refers="Transactions.id"),
+    number("meterStop"),
+    moment("timestamp"),
+    texts("reason", "idTokenValue", "idTokenType"),
+    unique("transactionDatabaseId"),
+)
+
+transaction_events = table(
+    "TransactionEvents",
+    key(),
+    texts("stationId", "eventType"),
+    moment("timestamp"),
+    text("triggerReason"),
+    number("seqNo"),
+    flag("offline", default=False),
+    number("numberOfPhasesUsed"),
+    decimal("cableMaxCurrent"),
+    number("reservationId"),
+    json("transactionInfo"),
+    number("transactionDatabaseId", refers="Transactions.id"),
+    number("evseId", refers="EvseTypes.databaseId"),
+    texts("idTokenValue", "idTokenType"),
+    index("transactionDatabaseId"),
+)
+
+meter_values = table(
+    "MeterValues",
+    key(),
+    number("transactionEventId", refers="TransactionEvents.id"),
+    number("transactionDatabaseId", refers="Transactions.id"),
+    number("stopTransactionDatabaseId", refers="StopTransactions.id"),
+    json("sampledValue"),
+    moment("timestamp"),
+    number("connectorId"),
+    jsonb("customData"),
+    number("tariffId", refers="Tariffs.id"),
+    text("transactionId"),
+    index("transactionDatabaseId", "timestamp"),
+    index("stopTransactionDatabaseId"),
+    index("transactionEventId"),
+)
