@@ -23,6 +23,7 @@ class Mailbox(Generic[T]):
         self._items: deque[T] = deque()
         self._overflowing = False
         self._closed = False
+        self._interruption: Exception | None = None
         self._changed = asyncio.Event()
 
     def __len__(self) -> int:
@@ -45,14 +46,23 @@ class Mailbox(Generic[T]):
         self._closed = True
         self._changed.set()
 
+    def interrupt(self, error: Exception | None) -> None:
+        """Makes the present, or else the next, `filled` raise `error`; None takes back one that nobody has seen."""
+        self._interruption = error
+        self._changed.set()
+
     async def filled(self) -> bool:
         """True once there is something to take; False once the mailbox is closed and empty."""
-        while not self._items:
+        while True:
+            if self._interruption is not None:
+                error, self._interruption = self._interruption, None
+                raise error
+            if self._items:
+                return True
             if self._closed:
                 return False
             self._changed.clear()
             await self._changed.wait()
-        return True
 
     def take(self, most: int) -> list[T]:
         """Removes and returns the oldest items, at most `most`."""
