@@ -4,6 +4,7 @@ CsmsError
 ├── SettingsError            a setting is wrong: `problems` lists all of them, each with name, value, bound and remedy
 ├── PortUnavailable          a listener cannot have its port: names the port and the setting that moves it
 ├── DatabaseUnreachable      the database did not answer: worth trying again
+├── DatabaseUnusable         its schema is not one that this version can serve: says what to give instead
 ├── EventMalformed           a message of the event exchange does not have the contract's shape
 ├── CallRefused              an OCPP CALL is answered with this CALLERROR: code, description, details
 └── RequestRefused           an HTTP request is answered with this status and message
@@ -47,6 +48,10 @@ class PortUnavailable(CsmsError):
 
 class DatabaseUnreachable(CsmsError):
     """The database did not answer; nothing was written, and trying again may help."""
+
+
+class DatabaseUnusable(CsmsError):
+    """The database answers, but its schema is not one that this version can serve."""
 
 
 class EventMalformed(CsmsError):

@@ -191,6 +191,5 @@ def _column(
         server_default=default,
         nullable=not (required or primary),
         primary_key=primary,
-        autoincrement=False,
         info={"scalar": scalar} if scalar else {},
     )
