@@ -5,7 +5,7 @@ Letters for shapes: S EVs, K cells of the time grid, C circuits, 3 phases L1 L2 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -16,6 +16,26 @@ Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 
 PHASES = ("L1", "L2", "L3")
+_PER_EV = (
+    "present",
+    "need_kwh",
+    "min_kw",
+    "max_kw",
+    "volts",
+    "on_phase",
+    "lines",
+    "circuit",
+    "priority",
+    "delivered_kwh",
+    "measured_kw",
+    "current_kw",
+    "waiting_s",
+    "running_s",
+    "pausable",
+    "step_kw",
+    "departure_s",
+    "departure_known",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +63,9 @@ class Problem:
     volts: Floats
     """[S], watts per ampere of one phase (phase voltage)."""
     on_phase: Bools
-    """[S, 3], the phases it draws from, power split evenly over them."""
+    """[S, 3], the phases it may draw from."""
+    lines: Ints
+    """[S], over how many phases its power is split evenly; fewer than it has in `on_phase` if nobody knows which."""
     circuit: Ints
     """[S], the circuit its EVSE hangs on."""
     priority: Floats
@@ -56,12 +78,16 @@ class Problem:
     """[S], power its installed profile allows now; nan if it has none."""
     waiting_s: Floats
     """[S], how long it has been paused at 0 against its need; 0 if it is not."""
+    running_s: Floats
+    """[S], how long it has been allowed to charge without a pause; 0 if it is not, np.inf if nobody knows."""
     pausable: Bools
     """[S], whether 0 is allowed (pause); False means at least min_kw whenever present with need."""
     step_kw: Floats
     """[S], its power is a whole multiple of this; 0 means any value."""
+    departure_s: Floats
+    """[S], when it leaves, in seconds after `now`; may lie beyond the last edge."""
     departure_known: Bools
-    """[S], whether somebody stated the departure."""
+    """[S], whether somebody stated the departure, and it is not past."""
     circuit_ids: tuple[str, ...]
     """[C]."""
     parent: Ints
@@ -80,6 +106,17 @@ class Problem:
     """Cost of the month's highest mean over a billing window, per kW."""
     peak_so_far_kw: float = 0.0
     """The month's highest mean over a billing window until now."""
+
+    @property
+    def amps_per_kw(self) -> Floats:
+        """[S, 3], current on each phase for 1 kW; an EV of unknown phases counts in full on each that it may use."""
+        amps: Floats = self.on_phase * (1000.0 / (self.volts * self.lines))[:, None]
+        return amps
+
+    def take(self, order: Ints) -> Problem:
+        """The same problem with the EVs at positions `order`, in that order."""
+        per_ev = {name: getattr(self, name)[order] for name in _PER_EV}
+        return replace(self, ev_ids=tuple(self.ev_ids[position] for position in order), **per_ev)
 
     @property
     def hours(self) -> Floats:

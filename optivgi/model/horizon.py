@@ -1,0 +1,135 @@
+"""The time grid of a plan: cells between the instants at which something changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+
+from optivgi.model.limit_series import LimitSeries
+from optivgi.model.problem import Bools, Floats
+from optivgi.model.units import seconds_after
+
+NOISE_S = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class GridSettings:
+    """How finely and how far a plan looks ahead.
+
+    The first cell is what is acted on: it ends at the next event, at the latest after `replan_s` and not before
+    `shortest_s`. `assumed_stay_s` is how long an EV without a (credible) departure is expected to stay from now on.
+    Cells in which the minimum powers do not all fit are cut to `turn_s`, so that EVs can take turns.
+    """
+
+    replan_s: float = 300.0
+    shortest_s: float = 60.0
+    turn_s: float = 900.0
+    assumed_stay_s: float = 8 * 3600.0
+    longest_horizon_s: float = 48 * 3600.0
+    most_cells: int = 96
+    most_entries: int = 400_000
+
+    def cells_for(self, evs: int) -> int:
+        """The largest number of cells for a site of `evs` EVs: fewer when there are very many EVs."""
+        return max(24, min(self.most_cells, self.most_entries // max(evs, 1)))
+
+
+def departures(stated_s: Floats, plugged_in: Bools, settings: GridSettings) -> tuple[Floats, Bools]:
+    """(departure [S] in seconds after now, whether somebody stated it [S]).
+
+    nan is unknown: `assumed_stay_s` from now. An EV that is still plugged in after its stated departure is overdue: it
+    goes on being served as if nobody had stated one.
+    """
+    credible = ~(np.isnan(stated_s) | (plugged_in & (stated_s <= NOISE_S)))
+    return np.where(credible, stated_s, settings.assumed_stay_s), credible
+
+
+def edges(arrival_s: Floats, departure_s: Floats, changes_s: Floats, settings: GridSettings) -> Floats:
+    """[K+1] cell boundaries from 0 to the last departure (at most `longest_horizon_s`), strictly increasing.
+
+    Boundaries are arrivals, departures and `changes_s` (limits and prices). When there are too many, whole cells are
+    merged, those between EV events before those between changes.
+    """
+    end = float(np.clip(departure_s.max(initial=0.0), settings.replan_s, settings.longest_horizon_s))
+    first = _first_edge(np.concatenate((arrival_s, departure_s, changes_s)), end, settings)
+    changes = _between(changes_s, first, end)
+    events = np.setdiff1d(_between(np.concatenate((arrival_s, departure_s)), first, end), changes)
+    room = settings.cells_for(len(arrival_s)) - 2
+    changes = _thinned(changes, room)
+    events = _thinned(events, max(0, room - len(changes)))
+    grid = np.unique(np.round(np.concatenate(([0.0, first, end], changes, events)), 3))
+    return np.asarray(grid[np.concatenate(([True], np.diff(grid) > NOISE_S))], dtype=np.float64)
+
+
+def _first_edge(instants_s: Floats, end_s: float, settings: GridSettings) -> float:
+    ahead = instants_s[instants_s > NOISE_S]
+    following = float(ahead.min(initial=settings.replan_s))
+    return min(end_s, max(settings.shortest_s, min(following, settings.replan_s)))
+
+
+def _between(instants_s: Floats, low_s: float, high_s: float) -> Floats:
+    return np.unique(instants_s[(instants_s > low_s) & (instants_s < high_s)])
+
+
+def _thinned(instants_s: Floats, most: int) -> Floats:
+    """At most `most` of the instants, spread half by time and half by how many there are."""
+    count = len(instants_s)
+    if count <= most:
+        return instants_s
+    if most <= 0:
+        return instants_s[:0]
+    elapsed = (instants_s - instants_s[0]) / max(instants_s[-1] - instants_s[0], NOISE_S)
+    weight = elapsed + np.linspace(0.0, 1.0, count)
+    chosen = np.searchsorted(weight, np.linspace(0.0, 2.0, most))
+    return np.asarray(instants_s[np.unique(np.minimum(chosen, count - 1))], dtype=np.float64)
+
+
+def subdivided(edges_s: Floats, busy: Bools, settings: GridSettings, evs: int) -> Floats:
+    """The grid with the cells marked in `busy` [K] cut into turns, as far as the number of cells allows."""
+    lengths = np.diff(edges_s)
+    spare = settings.cells_for(evs) - len(lengths)
+    turn_s = settings.turn_s
+    while True:
+        parts = np.where(busy, np.ceil(lengths / turn_s - NOISE_S), 1.0).clip(min=1.0).astype(int)
+        if parts.sum() - len(parts) <= spare:
+            break
+        turn_s *= 2.0
+        if turn_s > lengths.max(initial=0.0):
+            return edges_s
+    pieces = [np.linspace(edges_s[k], edges_s[k + 1], parts[k], endpoint=False) for k in range(len(lengths))]
+    return np.concatenate([*pieces, edges_s[-1:]])
+
+
+def presence(arrival_s: Floats, departure_s: Floats, edges_s: Floats) -> Bools:
+    """[S, K], whether an EV is there for the whole cell; whoever is there now counts for the whole first cell."""
+    arrived = arrival_s[:, None] <= edges_s[None, :-1] + NOISE_S
+    stays = departure_s[:, None] >= edges_s[None, 1:] - NOISE_S
+    present: Bools = arrived & stays
+    present[:, 0] = arrival_s <= NOISE_S
+    return present
+
+
+def limit_on(series: LimitSeries, now: datetime, edges_s: Floats) -> Floats:
+    """[K], the strictest limit in force during each cell; np.inf is no limit."""
+    starts = np.array([seconds_after(step.start, now) for step in series.steps])
+    values = np.array([np.inf if step.limit_kw is None else step.limit_kw for step in series.steps])
+    at_start = np.searchsorted(starts, edges_s[:-1] + NOISE_S, side="right") - 1
+    result: Floats = values[np.maximum(at_start, 0)].astype(float)
+    inside = (starts > edges_s[0] + NOISE_S) & (starts < edges_s[-1] - NOISE_S)
+    cell = np.searchsorted(edges_s, starts[inside] + NOISE_S, side="right") - 1
+    np.minimum.at(result, cell, values[inside])
+    return result
+
+
+def mean_on(starts_s: Floats, values: Floats, edges_s: Floats) -> Floats:
+    """[K], the time-weighted mean over each cell of a piecewise-constant series (the first value also holds before)."""
+    if len(values) == 0:
+        return np.zeros(len(edges_s) - 1)
+    knots = np.unique(np.concatenate((edges_s, starts_s[(starts_s > edges_s[0]) & (starts_s < edges_s[-1])])))
+    index = np.maximum(np.searchsorted(starts_s, knots[:-1] + NOISE_S, side="right") - 1, 0)
+    running = np.concatenate(([0.0], np.cumsum(values[index] * np.diff(knots))))
+    at_edges = np.interp(edges_s, knots, running)
+    mean: Floats = np.diff(at_edges) / np.diff(edges_s)
+    return mean
