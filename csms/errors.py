@@ -9,8 +9,8 @@ CsmsError
 ├── CallRefused              an OCPP CALL is answered with this CALLERROR: code, description, details
 └── RequestRefused           an HTTP request is answered with this status and message
     ├── InvalidRequest       400, in the words of the contract's validator
+    ├── InvalidJson          400, the body cannot be parsed
     ├── RouteNotFound        404
-    ├── MethodNotAllowed     405
     ├── BodyTooLarge         413
     └── UnsupportedMediaType 415
 
@@ -83,16 +83,16 @@ class InvalidRequest(RequestRefused):
     code = "FST_ERR_VALIDATION"
 
 
+class InvalidJson(RequestRefused):
+    """The body cannot be parsed."""
+
+    code = "FST_ERR_CTP_INVALID_JSON_BODY"
+
+
 class RouteNotFound(RequestRefused):
     """No such method and path."""
 
     status = HTTPStatus.NOT_FOUND
-
-
-class MethodNotAllowed(RequestRefused):
-    """The path exists, but not with this method."""
-
-    status = HTTPStatus.METHOD_NOT_ALLOWED
 
 
 class BodyTooLarge(RequestRefused):
