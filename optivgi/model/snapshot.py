@@ -28,6 +28,10 @@ class Snapshot:
     evs: tuple[EV, ...]
     connectors: tuple[Connector, ...]
     refused: tuple[RefusedEV, ...] = ()
+    doubts: tuple[str, ...] = ()
+    """Single values that were not believed, each named, for a site manager."""
+    expected: tuple[EV, ...] = ()
+    """EVs that are announced but not plugged in yet: their arrival is ahead and they have no transaction."""
 
     def age_s(self, now: datetime) -> float:
         """Seconds since these facts were read."""

@@ -1,0 +1,92 @@
+"""CitrineOS as a Translation: reads over GraphQL, commands over REST, answers over events or callbacks."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from importlib.resources import files
+
+from optivgi.model.clock import Clock
+from optivgi.model.ev_config import SiteView
+from optivgi.model.limit_series import LimitSeries
+from optivgi.model.snapshot import Snapshot
+from optivgi.translation.base import Outcome, OutcomeStatus, PowerCommand
+from optivgi.translation.citrineos.answers import ANSWER_DEADLINE_S, Answers
+from optivgi.translation.citrineos.graphql import GraphQL
+from optivgi.translation.citrineos.message_api import MessageAPI
+from optivgi.translation.citrineos.payloads import NotSendable, set_charging_profile
+from optivgi.translation.citrineos.rows import snapshot, variables
+
+log = logging.getLogger("optivgi.translation")
+
+SNAPSHOT_QUERY = files("optivgi.translation.citrineos").joinpath("queries.graphql").read_text(encoding="utf-8")
+
+
+class CitrineOSTranslation:
+    """A CitrineOS 1.8.3, or anything that answers its contract."""
+
+    def __init__(
+        self,
+        site: SiteView,
+        clock: Clock,
+        graphql: GraphQL,
+        messages: MessageAPI,
+        answers: Answers,
+        *,
+        answer_deadline_s: float = ANSWER_DEADLINE_S,
+    ) -> None:
+        self._site, self._clock = site, clock
+        self._graphql, self._messages, self._answers = graphql, messages, answers
+        self._answer_deadline_s = answer_deadline_s
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._doubted: dict[str, frozenset[str]] = {}
+
+    async def get_evs(self, group: str) -> Snapshot:
+        stations = self._site.stations(group)
+        read_at = self._clock.now()
+        data = await self._graphql.query(SNAPSHOT_QUERY, variables(stations))
+        found = snapshot(data, self._site, group, read_at)
+        self._report(group, found.doubts)
+        return found
+
+    async def get_peak_power_demand(self, group: str) -> LimitSeries | None:  # noqa: ARG002 - CitrineOS knows no site limit
+        return None
+
+    async def send_power_to_evs(self, commands: Sequence[PowerCommand]) -> tuple[Outcome, ...]:
+        """All stations at once; commands to one station one after the other, in their order."""
+        async with asyncio.TaskGroup() as tasks:
+            pending = [tasks.create_task(self._send(command)) for command in commands]
+        return tuple(task.result() for task in pending)
+
+    async def aclose(self) -> None:
+        await self._graphql.aclose()
+        await self._messages.aclose()
+
+    async def _send(self, command: PowerCommand) -> Outcome:
+        try:
+            body = set_charging_profile(command.connector_id, command.profile)
+        except NotSendable as error:
+            return Outcome(command, OutcomeStatus.FAILED, str(error))
+        async with self._turns[command.station_id]:
+            with self._answers.expect(command.station_id, body) as expectation:
+                undelivered = await self._messages.set_charging_profile(
+                    command.station_id, body, expectation.callback_url
+                )
+                if undelivered is not None and undelivered.status is not OutcomeStatus.UNKNOWN:
+                    return Outcome(command, undelivered.status, undelivered.reason)
+                answer = await expectation.wait(self._answer_deadline_s)
+        if answer is not None:
+            return Outcome(command, answer.status, answer.reason)
+        if undelivered is not None:
+            return Outcome(command, undelivered.status, undelivered.reason)
+        silence = f"{command.station_id} gave no answer within {self._answer_deadline_s:g} s"
+        return Outcome(command, OutcomeStatus.UNKNOWN, silence)
+
+    def _report(self, group: str, doubts: Sequence[str]) -> None:
+        """Logs the doubts about each EV that had none at the last read: a broken meter is news once, not every time."""
+        about = {doubt.partition(":")[0]: doubt for doubt in doubts}
+        for ev in about.keys() - self._doubted.get(group, frozenset()):
+            log.warning("%s", about[ev])
+        self._doubted[group] = frozenset(about)
