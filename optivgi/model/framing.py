@@ -86,9 +86,8 @@ def frame(
     own = tuple(_refusal(ev, why) for ev, why in zip(snapshot.evs, complaints, strict=True) if why)
     refused = tuple(sorted((*snapshot.refused, *own), key=lambda r: (r.ev_id, r.station_id, r.connector_id)))
     taken = _taken(refused, snapshot, known, refused_kw, positions)
-    return Framing(
-        _problem(evs, site, now, known, settings, prices, taken, demand_charge_per_kw, peak_so_far_kw), refused
-    )
+    problem = _problem(evs, site, now, states=known, settings=settings, tariff=tariff or Tariff(), taken=taken)
+    return Framing(problem, refused)
 
 
 def _problem(

@@ -15,6 +15,8 @@ class Binding(StrEnum):
     ENERGY_COMPLETE = "energy complete"
     CIRCUIT = "circuit"
     PAUSED = "paused"
+    STEP = "step"
+    UNBALANCE = "unbalance"
     PRIORITY = "priority"
     PRICE = "price"
     REFUSED = "refused"

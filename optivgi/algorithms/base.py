@@ -1,0 +1,66 @@
+"""What a planning algorithm is, and the registry of those that a setting can name."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import replace
+from typing import ClassVar, TypeVar
+
+import numpy as np
+
+from optivgi.errors import SettingsError
+from optivgi.model.plan import Plan
+from optivgi.model.problem import Problem
+
+
+class Algorithm(ABC):
+    """Problem in, Plan out. The same plan for the same problem, however its EVs are ordered."""
+
+    name: ClassVar[str] = ""
+
+    def __call__(self, problem: Problem) -> Plan:
+        """A plan in the problem's order. It keeps every hard limit; what it cannot deliver is stated as shortfall."""
+        order = np.array(sorted(range(len(problem.ev_ids)), key=problem.ev_ids.__getitem__), dtype=np.int64)
+        if (np.diff(order) > 0).all():
+            return self.plan(problem)
+        plan = self.plan(problem.take(order))
+        back = np.argsort(order)
+        return replace(
+            plan,
+            power_kw=plan.power_kw[back],
+            energy_kwh=plan.energy_kwh[back],
+            shortfall_kwh=plan.shortfall_kwh[back],
+            reasons=tuple(plan.reasons[position] for position in back),
+        )
+
+    @abstractmethod
+    def plan(self, problem: Problem) -> Plan:
+        """A plan for a problem whose EVs are in the order of their ids."""
+
+
+_REGISTRY: dict[str, Callable[[], Algorithm]] = {}
+_A = TypeVar("_A", bound=type[Algorithm])
+
+
+def register(name: str) -> Callable[[_A], _A]:
+    """Class decorator: lets settings choose the algorithm by `name`."""
+
+    def enter(cls: _A) -> _A:
+        cls.name = name
+        _REGISTRY[name] = cls
+        return cls
+
+    return enter
+
+
+def names() -> tuple[str, ...]:
+    """Every name that `algorithm` knows, in alphabetical order."""
+    return tuple(sorted(_REGISTRY))
+
+
+def algorithm(name: str) -> Algorithm:
+    """The algorithm of that name. Raises SettingsError naming those that there are."""
+    if name not in _REGISTRY:
+        raise SettingsError(f"algorithm is {name!r}: choose one of {', '.join(names())}")
+    return _REGISTRY[name]()

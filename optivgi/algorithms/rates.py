@@ -1,0 +1,122 @@
+"""Sharing power out: pure functions on arrays, the part that every algorithm has in common.
+
+Letters for shapes: N EVs at hand, M rows. A row is one limit: it weighs each EV's power with `weight[m, n]` (1 kW per kW, or
+amperes per kW on one phase) and the sum must stay within `room[m]`. A claim [2, N] is slope (> 0) and offset: what an EV
+gets at a level, slope * level + offset.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from optivgi.model.problem import Bools, Floats, Ints
+
+ROUNDING = 1e-9
+
+
+def water_levels(weight: Floats, room: Floats, claim: Floats, low_kw: Floats, high_kw: Floats) -> Floats:
+    """[M], for each row the level at which sum(weight * clip(slope * level + offset, low, high)) fills its room.
+
+    Exact, by sorting the levels at which an EV leaves its lower bound or reaches its upper one. Rows must have
+    sum(weight * low) <= room < sum(weight * high).
+    """
+    slope, offset = claim
+    leaves = (low_kw - offset) / slope
+    full = (high_kw - offset) / slope
+    at = np.concatenate((leaves, full))
+    order = np.argsort(at, kind="stable")
+    at = at[order]
+    rise = weight * slope
+    rate = np.cumsum(np.concatenate((rise, -rise), axis=1)[:, order], axis=1)
+    filled = np.zeros_like(rate)
+    np.cumsum(rate[:, :-1] * np.diff(at), axis=1, out=filled[:, 1:])
+    filled += (weight @ low_kw)[:, None]
+    rows = np.arange(len(room))
+    reached = np.argmax(filled >= room[:, None], axis=1)
+    before = np.maximum(reached - 1, 0)
+    speed = rate[rows, before]
+    step = (room - filled[rows, before]) / np.where(speed > 0, speed, np.inf)
+    levels: Floats = np.where(reached > 0, at[before] + np.maximum(step, 0.0), at[0])
+    return levels
+
+
+def fill(weight: Floats, room: Floats, claim: Floats, low_kw: Floats, high_kw: Floats) -> Floats:
+    """[N], the max-min fair powers: everyone rises with one level, clip(slope * level + offset, low, high), until a row
+    is full; those in it stop there and the others rise on.
+
+    `low_kw` must fit. With equal slope and offset everybody gets the same power as far as bounds and rows allow.
+    """
+    excess = weight @ high_kw - room
+    if (excess <= ROUNDING).all():
+        return high_kw
+    slope, offset = claim
+    low, high = low_kw.copy(), high_kw.copy()
+    for _ in range(len(room)):
+        over = np.flatnonzero(excess > ROUNDING)
+        if len(over) == 0:
+            return high
+        levels = water_levels(weight[over], room[over], claim, low, high)
+        first = int(np.argmin(levels))
+        inside = weight[over[first]] > 0
+        high[inside] = np.clip(slope[inside] * levels[first] + offset[inside], low[inside], high[inside])
+        low[inside] = high[inside]
+        excess = weight @ high - room
+        excess[over[first]] = 0.0
+    return high
+
+
+def in_sequence(weight: Floats, room: Floats, order: Ints, low_kw: Floats, high_kw: Floats) -> Floats:
+    """[N], powers when EVs are served to their maximum one after the other in `order`; 0 for whom `low_kw` is too much."""
+    power = np.zeros_like(high_kw)
+    left = room.copy()
+    waiting = order
+    while len(waiting):
+        used = np.cumsum(weight[:, waiting] * high_kw[waiting], axis=1)
+        fits = (used <= left[:, None] + ROUNDING).all(axis=0)
+        whole = len(waiting) if fits.all() else int(np.argmin(fits))
+        power[waiting[:whole]] = high_kw[waiting[:whole]]
+        left = np.maximum(left - (used[:, whole - 1] if whole else 0.0), 0.0)
+        if whole == len(waiting):
+            break
+        partly = waiting[whole]
+        touched = weight[:, partly] > 0
+        most = float((left[touched] / weight[touched, partly]).min(initial=high_kw[partly]))
+        if most >= low_kw[partly] - ROUNDING and most > ROUNDING:
+            power[partly] = max(most, low_kw[partly])
+            left = np.maximum(left - weight[:, partly] * power[partly], 0.0)
+        waiting = waiting[whole + 1 :]
+        waiting = waiting[fitting(weight[:, waiting], left, np.maximum(low_kw[waiting], ROUNDING))]
+    return power
+
+
+def fitting(weight: Floats, room: Floats, power_kw: Floats) -> Bools:
+    """[N], whose `power_kw` would fit if it came alone."""
+    return np.asarray((weight * power_kw <= room[:, None] + ROUNDING).all(axis=0))
+
+
+def admitted(weight: Floats, room: Floats, order: Ints, min_kw: Floats) -> Bools:
+    """[N], who may run at least at its minimum: first come in `order`, passing over those that do not fit any more.
+
+    Never admits more than fits, so that a limit below the sum of the minimums pauses some and is not exceeded.
+    """
+    if (weight @ min_kw <= room + ROUNDING).all():
+        return np.ones(len(min_kw), dtype=bool)
+    runs = np.zeros(len(min_kw), dtype=bool)
+    left = room.copy()
+    waiting = order
+    while len(waiting):
+        used = np.cumsum(weight[:, waiting] * min_kw[waiting], axis=1)
+        fits = (used <= left[:, None] + ROUNDING).all(axis=0)
+        runs[waiting[fits]] = True
+        left = left - weight[:, waiting[fits]] @ min_kw[waiting[fits]]
+        waiting = waiting[~fits]
+        waiting = waiting[fitting(weight[:, waiting], left, min_kw[waiting])]
+    return runs
+
+
+def stepped_down(power_kw: Floats, step_kw: Floats, min_kw: Floats) -> Floats:
+    """Powers rounded down to whole steps (0 is any value), or to 0 where that falls below the minimum."""
+    whole = np.where(step_kw > 0, step_kw, 1.0)
+    lower = np.where(step_kw > 0, np.floor(power_kw / whole + ROUNDING) * whole, power_kw)
+    rounded: Floats = np.where(lower >= min_kw - ROUNDING, lower, 0.0)
+    return rounded
