@@ -1,0 +1,136 @@
+"""What the meters say the whole site drew.
+
+Two witnesses. Power: the sum over all active transactions at an instant, only from samples that the stations took by
+the clock at that same instant; where one is missing the instant is incomplete, and what is missing is never 0. Energy:
+the mean power over windows from register differences, see `energy`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import pandas as pd
+
+from optivgi.model.history import History, MeterSample, Transaction
+from optivgi.report.energy import Grid, Windows, windows
+
+UNALIGNED_GRID = Grid(60, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Metering:
+    """The site's metered power. `step_s` is the clock interval of the samples; None if none were clock-aligned.
+
+    `instants` has one row per clock instant with an active transaction, by second since 1970: power_kw (sum of the
+    samples there are), present and expected (how many), complete. `windows` is as of `energy.windows`.
+    """
+
+    step_s: int | None
+    instants: pd.DataFrame
+    windows: Windows
+    samples: int
+    aligned_samples: int
+    resolution_wh: float | None
+
+    @property
+    def complete(self) -> pd.DataFrame:
+        return self.instants[self.instants["complete"]]
+
+    def rows(self) -> list[tuple[int, float, int, int, bool]]:
+        """The instants as plain numbers: second, power_kw, present, expected, complete."""
+        return [
+            (int(second), float(power_kw), int(present), int(expected), bool(complete))
+            for second, power_kw, present, expected, complete in self.instants.reset_index().to_numpy().tolist()
+        ]
+
+    @property
+    def missing(self) -> int:
+        """Samples that active transactions should have taken at the clock's instants but that are not there."""
+        return int((self.instants["expected"] - self.instants["present"]).clip(lower=0).sum())
+
+    @property
+    def coverage(self) -> float:
+        """The share of the instants at which every active transaction has a sample."""
+        return float(self.instants["complete"].mean()) if len(self.instants) else 0.0
+
+    @property
+    def worst_instant(self) -> tuple[int, float] | None:
+        """The second with the highest sum, and that sum in kW; what is missing there is left out, not guessed."""
+        powers = self.instants["power_kw"].to_numpy(dtype="float64")
+        if not np.isfinite(powers).any():
+            return None
+        worst = int(np.nanargmax(powers))
+        return int(self.instants.index.to_numpy()[worst]), float(powers[worst])
+
+    def seconds_over(self, over_kw: float) -> tuple[float, int]:
+        """Site seconds above `over_kw`: by the instants (each stands for one step), and within windows that prove it."""
+        by_power_s = float((self.instants["power_kw"] > over_kw).sum()) * (self.step_s or 0)
+        return by_power_s, self.windows.seconds_over(over_kw)
+
+
+def metering(history: History, begin: datetime, end: datetime) -> Metering:
+    """What the samples of `history` show from `begin` to `end`."""
+    transactions = {tx.row_id: tx for tx in history.transactions}
+    samples = [sample for sample in history.samples if sample.transaction_row_id in transactions]
+    aligned = [sample for sample in samples if sample.clock_aligned and sample.power_kw is not None]
+    grid = _grid(aligned)
+    resolutions = [sample.register.resolution_wh for sample in samples if sample.register is not None]
+    return Metering(
+        step_s=None if grid is None else grid.step_s,
+        instants=_instants(history.transactions, aligned, grid, begin.timestamp(), end.timestamp()),
+        windows=windows(history.transactions, samples, grid or UNALIGNED_GRID, begin.timestamp(), end.timestamp()),
+        samples=len(samples),
+        aligned_samples=len(aligned),
+        resolution_wh=max(resolutions, default=None),
+    )
+
+
+def _second(sample: MeterSample) -> int:
+    """The clock's instant of an aligned sample: stations stamp it within a second of the whole second they mean."""
+    return round(sample.at.timestamp())
+
+
+def _grid(aligned: Sequence[MeterSample]) -> Grid | None:
+    """By the interval between clock-aligned samples that is most often seen within a transaction."""
+    by_transaction: dict[int, set[int]] = defaultdict(set)
+    for sample in aligned:
+        by_transaction[sample.transaction_row_id].add(_second(sample))
+    gaps = [gap for seconds in by_transaction.values() for gap in np.diff(sorted(seconds)).tolist()]
+    if not gaps:
+        return None
+    step_s, _ = Counter(gaps).most_common(1)[0]
+    offsets = Counter(second % step_s for seconds in by_transaction.values() for second in seconds)
+    return Grid(step_s, offsets.most_common(1)[0][0])
+
+
+def _instants(
+    transactions: Sequence[Transaction], aligned: Sequence[MeterSample], grid: Grid | None, begin: float, end: float
+) -> pd.DataFrame:
+    """A sample is expected wherever a transaction is strictly between its start and its end."""
+    columns = ["power_kw", "present", "expected", "complete"]
+    if grid is None:
+        return pd.DataFrame(columns=columns, index=pd.Index([], dtype="int64", name="second"))
+    starts = {tx.row_id: tx.start.timestamp() for tx in transactions}
+    ends = {tx.row_id: np.inf if tx.end is None else tx.end.timestamp() for tx in transactions}
+    taken = pd.DataFrame(
+        [(sample.transaction_row_id, _second(sample), sample.power_kw) for sample in aligned],
+        columns=["transaction", "second", "power_kw"],
+    ).drop_duplicates(["transaction", "second"], keep="last")
+    begun, over = taken["transaction"].map(starts), taken["transaction"].map(ends)
+    taken = taken[(taken["second"] >= begun) & (taken["second"] <= over)]
+    inside = taken[(taken["second"] > begun) & (taken["second"] < over)]
+    seconds = grid.seconds(max(begin, min(starts.values())), min(end, max(ends.values())))
+    active = np.searchsorted(np.sort(list(starts.values())), seconds, side="left") - np.searchsorted(
+        np.sort(list(ends.values())), seconds, side="right"
+    )
+    table = pd.DataFrame({"expected": active}, index=pd.Index(seconds, name="second"))
+    table["power_kw"] = taken.groupby("second")["power_kw"].sum().round(6)
+    table["present"] = inside.groupby("second").size()
+    table = table[(table["expected"] > 0) | table["power_kw"].notna()]
+    table["present"] = table["present"].fillna(0).astype("int64")
+    table["complete"] = (table["present"] >= table["expected"]) & table["power_kw"].notna()
+    return table[columns]
