@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from optivgi.model.charging_profile import ChargingProfile, Kind, Period, Purpose, RateUnit, Schedule
 from optivgi.model.history import History, MeterSample, ProfileSent, Register, Transaction
@@ -121,7 +122,7 @@ def curtailed(count: int = 6, limit_kw: float = LIMIT_KW, most_kw: float = 7.2) 
     return [Session(number, start[number], start[number] + 600, changes[number]) for number in start]
 
 
-def with_session(sessions: Sequence[Session], number: int, **changes: object) -> list[Session]:
+def with_session(sessions: Sequence[Session], number: int, **changes: Any) -> list[Session]:
     """The same run with one session changed."""
     return [replace(one, **changes) if one.number == number else one for one in sessions]
 

@@ -3,39 +3,36 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from optivgi.errors import ContractBroken
 from optivgi.model.charging_profile import ChargingProfile, Kind, Period, Purpose, RateUnit, Recurrency, Schedule
 from optivgi.model.history import MeterSample, ProfilesCleared, ProfileSent, Register, Transaction
+from optivgi.translation.citrineos.meter import POWER, REGISTER, Doubtful, measured, moment, number, sampled_values
 
 Row = Mapping[str, Any]
 
 PURPOSES = {"ChargePointMaxProfile": Purpose.STATION_MAX}
 FINEST_DECIMALS = 6
-WH_PER_UNIT = {"Wh": 1, "kWh": 1000}
-KW_PER_UNIT = {"W": Decimal("0.001"), "kW": Decimal(1)}
-PHASES = {"L1", "L2", "L3", "L1-N", "L2-N", "L3-N"}
 
 
-def moment(value: object) -> datetime:
-    """Aware UTC from a database or OCPP timestamp; one without an offset is UTC."""
+def when(value: object) -> datetime:
+    """Aware UTC from a timestamptz; raises ContractBroken."""
     try:
-        parsed = datetime.fromisoformat(str(value))
-    except ValueError:
-        raise ContractBroken(f"timestamp is {value!r}; it must be ISO 8601") from None
-    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+        return moment(value)
+    except Doubtful as doubt:
+        raise ContractBroken(str(doubt)) from None
 
 
 def transactions(rows: Sequence[Row]) -> tuple[Transaction, ...]:
     """Transactions in order of their start. One that is over but has no stop time ends when the next one begins there,
     or when its row was last changed."""
     found = sorted((_transaction(row) for row in rows if row.get("startTime")), key=lambda tx: (tx.start, tx.row_id))
-    changed = {row["id"]: moment(row["updatedAt"]) for row in rows if not row.get("isActive")}
+    changed = {row["id"]: when(row["updatedAt"]) for row in rows if not row.get("isActive")}
     following: dict[tuple[str, int], datetime] = {}
     closed: list[Transaction] = []
     for found_tx in reversed(found):
@@ -56,85 +53,59 @@ def _transaction(row: Row) -> Transaction:
         station_id=row["stationId"],
         connector_id=(row.get("Connector") or {}).get("connectorId") or 0,
         transaction_id=str(row["transactionId"]),
-        start=moment(started.get("timestamp") or row["startTime"]),
-        end=moment(end) if end else None,
-        meter_start=_register(meter_start, 1),
-        meter_stop=_register(stopped.get("meterStop"), 1),
+        start=when(started.get("timestamp") or row["startTime"]),
+        end=when(end) if end else None,
+        meter_start=_register(meter_start),
+        meter_stop=_register(stopped.get("meterStop")),
     )
 
 
 def samples(row: Row) -> tuple[MeterSample, ...]:
-    """The clock-aligned and the other readings of one MeterValues row, those without power and energy left out."""
+    """The clock-aligned and the other readings of one MeterValues row. What cannot be believed is left out: missing."""
     if row.get("transactionDatabaseId") is None:
         return ()
-    readings = row["sampledValue"]
-    readings = json.loads(readings) if isinstance(readings, str) else readings
+    try:
+        at, readings = moment(row["timestamp"]), sampled_values(row)
+    except Doubtful:
+        return ()
     found = []
     for aligned in (True, False):
         chosen = [one for one in readings if (one.get("context") == "Sample.Clock") is aligned]
-        power, register = _power_kw(chosen), _energy(chosen)
-        if power is not None or register is not None:
-            found.append(MeterSample(row["transactionDatabaseId"], moment(row["timestamp"]), aligned, power, register))
+        power_kw, register = _believed(chosen, POWER), _energy(chosen)
+        if power_kw is not None or register is not None:
+            found.append(MeterSample(row["transactionDatabaseId"], at, aligned, power_kw, register))
     return tuple(found)
 
 
-def _power_kw(readings: Iterable[Row]) -> float | None:
-    total: Decimal | None = None
-    by_phase: dict[str, Decimal] = {}
-    for one in readings:
-        if one.get("measurand") != "Power.Active.Import" or one.get("location") not in (None, "Outlet"):
-            continue
-        unit, scale = _unit(one, "W")
-        value = _decimal(one["value"])
-        if value is None or unit not in KW_PER_UNIT:
-            continue
-        value *= KW_PER_UNIT[unit] * scale
-        if one.get("phase") is None:
-            total = value
-        elif one["phase"] in PHASES:
-            by_phase[one["phase"]] = value
-    if total is None and by_phase:
-        total = sum(by_phase.values(), Decimal(0))
-    return None if total is None else float(total)
-
-
-def _energy(readings: Iterable[Row]) -> Register | None:
-    for one in readings:
-        measurand = one.get("measurand") or "Energy.Active.Import.Register"
-        if (
-            measurand != "Energy.Active.Import.Register"
-            or one.get("phase")
-            or one.get("location") not in (None, "Outlet")
-        ):
-            continue
-        unit, scale = _unit(one, "Wh")
-        if unit in WH_PER_UNIT:
-            return _register(one["value"], WH_PER_UNIT[unit] * scale)
-    return None
-
-
-def _unit(reading: Row, default: str) -> tuple[str, Decimal]:
-    measure = reading.get("unitOfMeasure") or {}
-    return measure.get("unit") or reading.get("unit") or default, Decimal(10) ** int(measure.get("multiplier") or 0)
-
-
-def _register(value: object, wh_per_unit: Decimal | int) -> Register | None:
-    """A reading and the place value of its last digit, as far as it was printed."""
-    number = None if value is None else _decimal(value)
-    if number is None:
-        return None
-    exponent = number.as_tuple().exponent
-    decimals = -exponent if isinstance(exponent, int) and exponent < 0 else 0
-    step = Decimal(1).scaleb(-min(decimals, FINEST_DECIMALS))
-    return Register(float(number * wh_per_unit), float(step * wh_per_unit))
-
-
-def _decimal(value: object) -> Decimal | None:
+def _believed(readings: Sequence[Row], measurand: str) -> float | None:
     try:
-        number = Decimal(str(value))
-    except InvalidOperation:
+        return measured(readings, measurand)
+    except Doubtful:
         return None
-    return number if number.is_finite() else None
+
+
+def _energy(readings: Sequence[Row]) -> Register | None:
+    """The register with the place value of its last printed digit; per phase those add up."""
+    energy_kwh = _believed(readings, REGISTER)
+    if energy_kwh is None:
+        return None
+    registers = [one for one in readings if (one.get("measurand") or REGISTER) == REGISTER]
+    steps_kwh = [_believed([{**one, "value": _last_digit(one["value"]), "phase": None}], REGISTER) for one in registers]
+    return Register(energy_kwh * 1000, sum(step or 0.0 for step in steps_kwh) * 1000)
+
+
+def _register(value_wh: object) -> Register | None:
+    try:
+        return None if value_wh is None else Register(number(value_wh), _last_digit(value_wh))
+    except Doubtful:
+        return None
+
+
+def _last_digit(value: object) -> float:
+    """The place value of the last digit: 1 for 20, 0.001 for 20.125."""
+    exponent = Decimal(str(value)).as_tuple().exponent
+    decimals = -exponent if isinstance(exponent, int) and exponent < 0 else 0
+    return float(Decimal(1).scaleb(-min(decimals, FINEST_DECIMALS)))
 
 
 def profiles(rows: Sequence[Row]) -> tuple[tuple[ProfileSent, ...], tuple[ProfilesCleared, ...], tuple[str, ...]]:
@@ -143,12 +114,14 @@ def profiles(rows: Sequence[Row]) -> tuple[tuple[ProfileSent, ...], tuple[Profil
     answers: dict[tuple[str, str], tuple[datetime | None, str | None]] = {}
     unreadable: list[str] = []
     for row in rows:
-        frame = json.loads(row["message"]) if isinstance(row["message"], str) else row["message"]
-        if row["origin"] == "csms" and frame[0] == 2:
+        frame = _frame(row)
+        if not frame:
+            unreadable.append(f"message {row['id']} of {row['stationId']} at {row['timestamp']}: it is no OCPP frame")
+        elif row["origin"] == "csms" and frame[0] == 2:
             calls.append((row, frame))
         elif row["origin"] == "cs" and frame[0] in (3, 4):
-            answer = str(frame[2].get("status")) if frame[0] == 3 else f"CALLERROR {frame[2]}"
-            answers[row["stationId"], str(frame[1])] = moment(row["timestamp"]), answer
+            answer = f"CALLERROR {frame[2]}" if frame[0] == 4 else str((frame[2] or {}).get("status"))
+            answers[row["stationId"], str(frame[1])] = when(row["timestamp"]), answer
     sent: list[ProfileSent] = []
     cleared: list[ProfilesCleared] = []
     for row, frame in calls:
@@ -165,12 +138,21 @@ def profiles(rows: Sequence[Row]) -> tuple[tuple[ProfileSent, ...], tuple[Profil
     return tuple(sent), tuple(cleared), tuple(unreadable)
 
 
+def _frame(row: Row) -> list[Any]:
+    """The frame as a list of at least three parts; empty if it is not one."""
+    try:
+        frame = json.loads(row["message"]) if isinstance(row["message"], str) else row["message"]
+    except ValueError:
+        return []
+    return frame if isinstance(frame, list) and len(frame) >= (4 if frame[:1] == [2] else 3) else []
+
+
 def _sent(row: Row, payload: Row, answered_at: datetime | None, status: str | None) -> ProfileSent:
     return ProfileSent(
         row["stationId"],
         int(payload["connectorId"]),
         charging_profile(payload["csChargingProfiles"]),
-        moment(row["timestamp"]),
+        when(row["timestamp"]),
         answered_at,
         status,
     )
@@ -216,4 +198,4 @@ def charging_profile(payload: Row) -> ChargingProfile:
 
 
 def _optional(value: object) -> datetime | None:
-    return None if value is None else moment(value)
+    return None if value is None else when(value)
