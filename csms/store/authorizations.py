@@ -14,7 +14,14 @@ async def find(connection: AsyncConnection, id_tag: str) -> Authorization | None
     own = tables.authorizations
     group = own.alias("groups")
     statement = (
-        select(own, group.c.idToken.label("parent"))
+        select(
+            own.c.id,
+            own.c.idToken,
+            own.c.status,
+            own.c.cacheExpiryDateTime,
+            own.c.concurrentTransaction,
+            group.c.idToken.label("parent"),
+        )
         .outerjoin(group, own.c.groupAuthorizationId == group.c.id)
         .where(own.c.idToken == id_tag)
         .order_by(own.c.id)

@@ -13,7 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from csms.store import tables
 
-REQUEST, ANSWER = "1", "2"
+State = Literal["1", "2"]
+REQUEST: State = "1"
+ANSWER: State = "2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class Message:
     action: str
     frame: list[Any]
     timestamp: datetime
-    state: Literal["1", "2"]
+    state: State
 
 
 class MessageLog:
