@@ -31,20 +31,43 @@ def json_contains(whole: str | None, part: str | None) -> bool | None:
     return _contains(outer, inner)
 
 
+def json_equal(left: str | None, right: str | None) -> bool | None:
+    """PostgreSQL's jsonb = on two JSON texts, whatever their spacing and the order of their members."""
+    if left is None or right is None:
+        return None
+    return _same(msgspec.json.decode(left), msgspec.json.decode(right))
+
+
+def json_has_key(whole: str | None, key: str | None) -> bool | None:
+    """PostgreSQL's jsonb ?: whether `key` is a member's name, an item, or the text itself."""
+    if whole is None or key is None:
+        return None
+    decoded = msgspec.json.decode(whole)
+    return key in decoded if isinstance(decoded, dict | list) else decoded == key
+
+
+def _same(left: Any, right: Any) -> bool:
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(_same(value, right[key]) for key, value in left.items())
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(_same, left, right))
+    # To Python 1 and True are equal; to JSON they are not.
+    return isinstance(left, bool) == isinstance(right, bool) and bool(left == right)
+
+
 def _contains(outer: Any, inner: Any) -> bool:
     if isinstance(outer, dict) and isinstance(inner, dict):
         return all(key in outer and _contains(outer[key], value) for key, value in inner.items())
     if isinstance(outer, list) and isinstance(inner, list):
         return all(any(_contains(item, wanted) for item in outer) for wanted in inner)
-    if isinstance(outer, bool) or isinstance(inner, bool):
-        return outer is inner
-    return bool(outer == inner)
+    return _same(outer, inner)
 
 
 def _configure(dbapi_connection: Any, _record: Any) -> None:
     # The driver's own transactions start too late (at the first write); ours start in _begin.
     dbapi_connection.isolation_level = None
-    dbapi_connection.create_function("json_contains", 2, json_contains, deterministic=True)
+    for function in (json_contains, json_equal, json_has_key):
+        dbapi_connection.create_function(function.__name__, 2, function, deterministic=True)
     cursor = dbapi_connection.cursor()
     for pragma in (
         "journal_mode = WAL",
@@ -52,6 +75,8 @@ def _configure(dbapi_connection: Any, _record: Any) -> None:
         "synchronous = FULL",
         "foreign_keys = ON",
         f"busy_timeout = {BUSY_TIMEOUT_MS}",
+        # LIKE tells A from a, as in PostgreSQL; ILIKE is spelt with lower() on both sides.
+        "case_sensitive_like = ON",
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
