@@ -5,6 +5,7 @@ CsmsError
 ├── PortUnavailable          a listener cannot have its port: names the port and the setting that moves it
 ├── DatabaseUnreachable      the database did not answer: worth trying again
 ├── DatabaseUnusable         its schema is not one that this version can serve: says what to give instead
+├── RecordConflict           a row would break a rule of its table: a reference to nothing, a value taken already
 ├── EventMalformed           a message of the event exchange does not have the contract's shape
 ├── CallRefused              an OCPP CALL is answered with this CALLERROR: code, description, details
 └── RequestRefused           an HTTP request is answered with this status and message
@@ -52,6 +53,10 @@ class DatabaseUnreachable(CsmsError):
 
 class DatabaseUnusable(CsmsError):
     """The database answers, but its schema is not one that this version can serve."""
+
+
+class RecordConflict(CsmsError):
+    """A row would break a rule of its table; nothing was written."""
 
 
 class EventMalformed(CsmsError):

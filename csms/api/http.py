@@ -20,6 +20,7 @@ from csms.errors import (
     BodyTooLarge,
     DatabaseUnreachable,
     InvalidJson,
+    RecordConflict,
     RequestRefused,
     RouteNotFound,
     UnsupportedMediaType,
@@ -84,6 +85,8 @@ def _endpoint(operation: Operation, max_body_bytes: int) -> Callable[[Request], 
             answer = await operation.handle(query, body)
         except RequestRefused as refusal:
             return JsonResponse(refusal_body(refusal.status, refusal.message, refusal.code), refusal.status)
+        except RecordConflict as error:
+            return JsonResponse(refusal_body(409, str(error)), 409)
         except DatabaseUnreachable as error:
             log.warning("%s %s: %s", operation.method, operation.path, error)
             return JsonResponse(refusal_body(503, str(error)), 503)

@@ -154,7 +154,7 @@ def _fault(error: jsonschema_rs.ValidationError) -> str:
         case "enum":
             return "must be equal to one of the allowed values"
         case "multipleOf":
-            return f"must be multiple of {kind.multiple_of:g}"
+            return f"must be multiple of {kind.multiple_of:.15g}"
         case "maxLength":
             return f"must NOT have more than {kind.limit} characters"
         case "minLength":
@@ -164,11 +164,13 @@ def _fault(error: jsonschema_rs.ValidationError) -> str:
         case "minItems":
             return f"must NOT have fewer than {kind.limit} items"
         case "maximum":
-            return f"must be <= {kind.limit:g}"
+            return f"must be <= {kind.limit:.15g}"
         case "minimum":
-            return f"must be >= {kind.limit:g}"
+            return f"must be >= {kind.limit:.15g}"
         case "format":
             return f'must match format "{kind.format}"'
+        case "pattern":
+            return f'must match pattern "{kind.pattern}"'
         case "additionalProperties":
             return "must NOT have additional properties"
     return f"breaks its {kind.name} rule: {error.message}"
