@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import CloseCode
 from websockets.protocol import State
 
 from csms import ports
@@ -112,6 +113,10 @@ class Connection:
             except (TimeoutError, ConnectionClosed):
                 return False
             return True
+
+    async def close(self, reason: str) -> None:
+        """Ends the connection with a closing handshake; the station may come back at once."""
+        await self._websocket.close(CloseCode.NORMAL_CLOSURE, reason)
 
     def abort(self) -> None:
         """Cuts the connection without a closing handshake: the other end does not answer."""

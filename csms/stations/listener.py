@@ -105,6 +105,10 @@ class OcppServer:
         """The stations that are connected."""
         return self._registry
 
+    async def disconnect(self, station_id: str) -> bool:
+        """Closes the station's connection; False when it has none."""
+        return await self._registry.disconnect(station_id, "disconnected by an operator")
+
     @property
     def journal(self) -> Journal:
         """The message log's writer."""

@@ -32,6 +32,14 @@ class Registry:
             return NoReply("the station is not connected")
         return await connection.call(action, payload, correlation_id)
 
+    async def disconnect(self, station_id: str, reason: str) -> bool:
+        """Closes the station's connection and returns when that is done; False when it has none."""
+        connection = self._connections.get(station_id)
+        if connection is None or not connection.open:
+            return False
+        await connection.close(reason)
+        return True
+
     async def vacant(self, station_id: str) -> bool:
         """Whether the identity is free; a connection that holds it and does not answer a ping is cut first."""
         while (holder := self._connections.get(station_id)) is not None:
