@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from graphql import (
@@ -26,6 +26,7 @@ from csms.api.graphql.selection import Reader, Selected
 
 MAX_TOKENS = 20_000
 MAX_DOCUMENTS_KEPT = 200
+MAX_KEPT_CHARACTERS = 20_000
 MAX_ERRORS = 10
 
 Json = dict[str, Any]
@@ -45,23 +46,19 @@ class Requests:
 
     def __init__(self, schema: GraphQLSchema) -> None:
         self._schema = schema
-        self._documents: OrderedDict[str, DocumentNode] = OrderedDict()
+        self._document = lru_cache(MAX_DOCUMENTS_KEPT)(self._parse)
 
     def read(self, query: str, variables: Json | None, operation_name: str | None) -> Operation:
         """The operation that the request names; raises Refusal."""
         try:
-            document = self._document(query)
+            document = (self._document if len(query) < MAX_KEPT_CHARACTERS else self._parse)(query)
             return self._operation(document, _chosen(document, operation_name), variables or {})
         except GraphQLError as error:
             raise of_request([error]) from None
         except RecursionError:
             raise Refusal("the request is nested too deeply", "$.query") from None
 
-    def _document(self, query: str) -> DocumentNode:
-        document = self._documents.get(query)
-        if document is not None:
-            self._documents.move_to_end(query)
-            return document
+    def _parse(self, query: str) -> DocumentNode:
         try:
             document = parse(query, no_location=True, max_tokens=MAX_TOKENS)
         except GraphQLError as error:
@@ -69,9 +66,6 @@ class Requests:
         problems = validate(self._schema, document, max_errors=MAX_ERRORS)
         if problems:
             raise of_request(problems)
-        self._documents[query] = document
-        if len(self._documents) > MAX_DOCUMENTS_KEPT:
-            self._documents.popitem(last=False)
         return document
 
     def _operation(self, document: DocumentNode, definition: OperationDefinitionNode, inputs: Json) -> Operation:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -13,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from csms.api.graphql.errors import UNEXPECTED, Refusal, of_database
 from csms.api.graphql.mutations import NULL, Mutation
-from csms.api.graphql.requests import Json, Operation, Requests
+from csms.api.graphql.requests import MAX_KEPT_CHARACTERS, Json, Operation, Requests
 from csms.api.graphql.schema import build_schema
 from csms.api.graphql.selection import Selected
 from csms.api.graphql.statements import Statements
@@ -23,6 +25,7 @@ from csms.store.tables import metadata as contract
 
 log = logging.getLogger("csms.graphql")
 
+MAX_PREPARED_KEPT = 200
 READS = ("", "_aggregate", "_by_pk")
 WRITES = (
     ("insert", ""),
@@ -32,6 +35,14 @@ WRITES = (
     ("delete", ""),
     ("delete", "_by_pk"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A valid request and, for a query, the one statement that answers each root field."""
+
+    operation: Operation
+    statements: dict[str, Select[Any]]
 
 
 class GraphQLService:
@@ -44,6 +55,7 @@ class GraphQLService:
         self._statements = Statements(db.dialect, metadata)
         tables = metadata.tables.items()
         self._reads = {f"{name}{suffix}": (suffix, table) for name, table in tables for suffix in READS}
+        self._prepare = lru_cache(MAX_PREPARED_KEPT)(self._prepare_anew)
         self._writes = {
             f"{verb}_{name}{suffix}": (f"{verb}{suffix}", table) for name, table in tables for verb, suffix in WRITES
         }
@@ -56,47 +68,59 @@ class GraphQLService:
     async def execute_json(self, query: str, variables: Json | None = None, operation_name: str | None = None) -> bytes:
         """The same as JSON text; rows go from the database to the client without being decoded."""
         try:
-            operation = self._requests.read(query, variables, operation_name)
-            if operation.kind is OperationType.SUBSCRIPTION:
+            prepared = self.prepare(query, variables, operation_name)
+            if prepared.operation.kind is OperationType.SUBSCRIPTION:
                 raise Refusal("subscriptions are answered over a websocket (graphql-transport-ws)")
-            return msgspec.json.encode({"data": await self.answer(operation)})
+            return await self.answer(prepared)
         except Refusal as refusal:
             return msgspec.json.encode(refusal.answer())
 
-    def read(self, query: str, variables: Json | None = None, operation_name: str | None = None) -> Operation:
-        """The operation that the request names; raises Refusal."""
-        return self._requests.read(query, variables, operation_name)
+    def prepare(self, query: str, variables: Json | None = None, operation_name: str | None = None) -> Prepared:
+        """The request made ready to run; the same request again costs nothing. Raises Refusal."""
+        inputs = msgspec.json.encode(variables or {})
+        small = len(query) + len(inputs) < MAX_KEPT_CHARACTERS
+        return (self._prepare if small else self._prepare_anew)(query, inputs, operation_name)
+
+    def _prepare_anew(self, query: str, inputs: bytes, operation_name: str | None) -> Prepared:
+        operation = self._requests.read(query, msgspec.json.decode(inputs), operation_name)
+        if operation.kind is OperationType.MUTATION:
+            return Prepared(operation, {})
+        return Prepared(
+            operation,
+            {field.key: self._statement(field) for field in operation.fields if not field.name.startswith("__")},
+        )
 
     async def healthy(self) -> bool:
         """Whether requests can be answered now."""
         return await self._db.healthy()
 
-    async def answer(self, operation: Operation) -> Json:
-        """The operation's data, ready to encode: all of it from one state of the database, or all of it done."""
-        data: Json = {field.key: None for field in operation.fields} | operation.about_schema
-        fields = [field for field in operation.fields if not field.name.startswith("__")]
+    async def answer(self, prepared: Prepared) -> bytes:
+        """{"data": ...}: all of it from one state of the database, or all of it done. Raises Refusal."""
+        operation = prepared.operation
+        data: Json = {field.key: operation.about_schema.get(field.key) for field in operation.fields}
         for field in operation.fields:
             if field.name == "__typename":
                 data[field.key] = field.arguments["name"]
         try:
             if operation.kind is OperationType.MUTATION:
                 async with self._db.begin() as connection:
-                    for field in fields:
-                        data[field.key] = await self._write(connection, field)
-            elif fields:
+                    for field in operation.fields:
+                        if field.name in self._writes:
+                            data[field.key] = await self._write(connection, field)
+            elif prepared.statements:
                 async with self._db.connect() as connection:
-                    for field in fields:
-                        data[field.key] = await self._read(connection, field)
+                    for key, statement in prepared.statements.items():
+                        data[key] = await self._read(connection, key, statement)
         except DatabaseUnreachable as error:
             log.warning("GraphQL request failed: %s", error)
             raise Refusal("the database does not answer; try again", "$", UNEXPECTED) from None
-        return data
+        return msgspec.json.encode({"data": data})
 
-    async def _read(self, connection: AsyncConnection, field: Selected) -> msgspec.Raw:
+    async def _read(self, connection: AsyncConnection, key: str, statement: Select[Any]) -> msgspec.Raw:
         try:
-            text: str | None = (await connection.execute(self.statement(field))).scalar()
+            text: str | None = (await connection.execute(statement)).scalar()
         except (SQLAlchemyError, ValueError, OverflowError) as error:
-            raise of_database(error, f"$.selectionSet.{field.key}") from error
+            raise of_database(error, f"$.selectionSet.{key}") from error
         return NULL if text is None else msgspec.Raw(text.encode())
 
     async def _write(self, connection: AsyncConnection, field: Selected) -> Any:
@@ -106,8 +130,7 @@ class GraphQLService:
         except (SQLAlchemyError, ValueError, OverflowError) as error:
             raise of_database(error, f"$.selectionSet.{field.key}") from error
 
-    def statement(self, field: Selected) -> Select[Any]:
-        """The one statement that answers a root field of a query."""
+    def _statement(self, field: Selected) -> Select[Any]:
         suffix, table = self._reads[field.name]
         match suffix:
             case "":
