@@ -15,7 +15,7 @@ from optivgi.model.snapshot import Snapshot
 
 @dataclass(frozen=True, slots=True)
 class PowerCommand:
-    """Install `profile` at a connector. `limit_kw` is what its first period allows, for logs and accounts."""
+    """Install `profile` at a connector. `limit_kw` is the most that any of its periods allows, for logs and accounts."""
 
     station_id: str
     connector_id: int

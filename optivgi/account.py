@@ -1,0 +1,265 @@
+"""One transaction, and one connector's safe start, as dispatch accounts for them: what the charger may be allowing.
+
+Times named `at`, `until` and `due` are the clock's monotonic seconds. Powers are as sent, after rounding.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from optivgi.model.charging_profile import RateUnit
+from optivgi.model.clock import Clock
+from optivgi.model.ev import EV, Connector
+from optivgi.model.snapshot import RefusedEV, Snapshot
+from optivgi.model.units import is_aware
+from optivgi.model.wire import wire_minimum
+from optivgi.translation.base import Outcome, OutcomeStatus
+
+Key = tuple[str, int]
+"""Station id and connector number."""
+
+NOT_INSTALLED = frozenset({OutcomeStatus.REJECTED, OutcomeStatus.NOT_SUPPORTED, OutcomeStatus.OFFLINE})
+"""Answers which prove that the station does not have the profile; any other failure leaves both possible."""
+
+RETRY_FIRST_S = 5.0
+RETRY_MOST_S = 300.0
+METER_NOISE_KW = 0.05
+VOLTS_IF_SENSELESS = 230.0
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """One moment on both of the clock's scales."""
+
+    now: datetime
+    at: float
+
+    @classmethod
+    def of(cls, clock: Clock) -> Instant:
+        return cls(clock.now(), clock.monotonic())
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """Commands that failed in a row, and when the next one is due."""
+
+    failures: int = 0
+    due: float = -math.inf
+
+    def failed(self, at: float) -> Attempts:
+        """One more, with doubled patience."""
+        return Attempts(self.failures + 1, at + min(RETRY_MOST_S, RETRY_FIRST_S * 2.0 ** min(self.failures, 10)))
+
+
+@dataclass(frozen=True, slots=True)
+class SafeStart:
+    """A connector and what its TxDefaultProfile allows: 0 for the hold, then a share.
+
+    `confirmed_kw` is the share that the station said it has (None: nobody knows), `doubtful_kw` one that it may have as
+    well. `stale` means that it is to be sent (again) even if the share has not changed.
+    """
+
+    connector: Connector
+    confirmed_kw: float | None = None
+    doubtful_kw: float | None = None
+    in_flight_kw: float | None = None
+    stale: bool = True
+    attempts: Attempts = Attempts()
+
+    def seen(self, connector: Connector) -> SafeStart:
+        """The same with fresh facts. A reboot voids what was confirmed; a return only asks for it to be sent again."""
+        old = self.connector
+        if connector.booted_at != old.booted_at:
+            return replace(self, connector=connector, confirmed_kw=None, stale=True, attempts=Attempts())
+        if connector.online and not old.online:
+            return replace(self, connector=connector, stale=True, attempts=Attempts())
+        return replace(self, connector=connector)
+
+    def learned(self, outcome: Outcome, at: float) -> SafeStart:
+        """What became of a command to it."""
+        share_kw = outcome.command.limit_kw
+        if outcome.status is OutcomeStatus.ACCEPTED:
+            return SafeStart(self.connector, confirmed_kw=share_kw, stale=False)
+        doubt = self.doubtful_kw if outcome.status in NOT_INSTALLED else max(share_kw, self.doubtful_kw or 0.0)
+        return replace(self, doubtful_kw=doubt, in_flight_kw=None, stale=True, attempts=self.attempts.failed(at))
+
+    @property
+    def share_kw(self) -> float | None:
+        """The most that it allows after the hold; None if nobody knows."""
+        if self.confirmed_kw is None:
+            return None
+        return max(self.confirmed_kw, self.doubtful_kw or 0.0, self.in_flight_kw or 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """A power that an EV may still be drawing, though its charger no longer allows it, until `until`."""
+
+    power_kw: float
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One transaction: what it is, and what its connector may be allowing.
+
+    `min_kw` is the least sendable power other than 0. `inherited` means that it ran before anything was known of it.
+    `installed_kw` is the TxProfile that the station confirmed last, `doubtful_kw` those that it may have instead (sent,
+    and never answered), `in_flight_kw` the one that waits for its answer, and `fallback` says that it may be without a
+    TxProfile and so under its TxDefaultProfile. `drew_kw` is the metered power before the last confirmation.
+    """
+
+    key: Key
+    ev_id: str
+    transaction_id: str
+    unit: RateUnit
+    volts: float
+    min_kw: float
+    max_kw: float
+    phases: tuple[str, ...]
+    circuit: str
+    arrival: datetime
+    seen_at: float
+    inherited: bool
+    online: bool
+    wants_energy: bool = True
+    installed_kw: float | None = None
+    doubtful_kw: tuple[float, ...] = ()
+    fallback: bool = True
+    in_flight_kw: float | None = None
+    settling: tuple[Settling, ...] = ()
+    confirmed_on: datetime | None = None
+    drew_kw: float | None = None
+    attempts: Attempts = Attempts()
+    paused_at: float | None = None
+    running_at: float | None = None
+
+    @property
+    def certain(self) -> bool:
+        """Whether `installed_kw` is all that the charger can be allowing, apart from what is in flight."""
+        return self.installed_kw is not None and not self.doubtful_kw and not self.fallback
+
+    def continued(self, fresh: Account) -> Account:
+        """The same transaction with facts as they are now."""
+        back = fresh.online and not self.online
+        return replace(
+            self,
+            ev_id=fresh.ev_id,
+            unit=fresh.unit,
+            volts=fresh.volts,
+            min_kw=fresh.min_kw,
+            max_kw=fresh.max_kw,
+            phases=fresh.phases,
+            circuit=fresh.circuit,
+            arrival=min(self.arrival, fresh.arrival),
+            online=fresh.online,
+            wants_energy=fresh.wants_energy,
+            attempts=Attempts() if back else self.attempts,
+        )
+
+    def confirmed(self, power_kw: float, before_kw: float, when: Instant, settle_s: float) -> Account:
+        """The station has `power_kw` now; until then it may have allowed `before_kw`, and the EV takes time to follow."""
+        settling = self.settling
+        if before_kw > power_kw:
+            settling = (*settling, Settling(before_kw, when.at + settle_s))
+        paused_at, running_at = self.paused_at, self.running_at
+        if power_kw > 0:
+            paused_at, running_at = None, when.at if running_at is None else running_at
+        else:
+            paused_at, running_at = when.at if paused_at is None else paused_at, None
+        return replace(
+            self,
+            installed_kw=power_kw,
+            doubtful_kw=(),
+            fallback=False,
+            in_flight_kw=None,
+            settling=settling,
+            confirmed_on=when.now,
+            attempts=Attempts(),
+            paused_at=paused_at,
+            running_at=running_at,
+        )
+
+    def failed(self, outcome: Outcome, at: float) -> Account:
+        """The station does not have the profile, or nobody knows whether it has."""
+        doubt = () if outcome.status in NOT_INSTALLED else (outcome.command.limit_kw,)
+        return replace(
+            self, in_flight_kw=None, doubtful_kw=(*self.doubtful_kw, *doubt), attempts=self.attempts.failed(at)
+        )
+
+    def metered(self, ev: EV) -> Account:
+        """An EV metered above its new limit before the confirmation, and at or below it after, has followed."""
+        if ev.measured_kw is None or ev.measured_at is None or not is_aware(ev.measured_at):
+            return self
+        if not self.settling or self.confirmed_on is None or ev.measured_at <= self.confirmed_on:
+            return replace(self, drew_kw=ev.measured_kw)
+        most_kw = (self.installed_kw or 0.0) + METER_NOISE_KW
+        if self.drew_kw is not None and self.drew_kw > most_kw >= ev.measured_kw:
+            return replace(self, settling=(), drew_kw=ev.measured_kw)
+        return self
+
+    def running_s(self, at: float) -> float:
+        """How long it has been allowed to charge; 0 if it is not, infinite if nobody knows."""
+        if self.running_at is not None:
+            return at - self.running_at
+        return math.inf if self.installed_kw is None and self.inherited else 0.0
+
+    def waiting_s(self, at: float) -> float:
+        """How long it has been paused against its need."""
+        return at - self.paused_at if self.paused_at is not None and self.wants_energy else 0.0
+
+
+def accounts_of(snapshot: Snapshot, at: float, *, inherited: bool) -> Iterator[Account]:
+    """A fresh account for every transaction of the snapshot, also of EVs whose data make no sense."""
+    connectors = {connector.key: connector for connector in snapshot.connectors}
+    taken: set[Key] = set()
+    for ev in snapshot.evs:
+        key = ev.station_id, ev.connector_id
+        taken.add(key)
+        yield _account(ev, ev, connectors.get(key), snapshot.read_at, at, inherited=inherited)
+    for refused in snapshot.refused:
+        key = refused.station_id, refused.connector_id
+        connector = connectors.get(key)
+        if connector is not None and key not in taken:
+            yield _account(refused, connector, connector, snapshot.read_at, at, inherited=inherited)
+
+
+def _account(
+    who: EV | RefusedEV,
+    what: EV | Connector,
+    connector: Connector | None,
+    read_at: datetime,
+    at: float,
+    *,
+    inherited: bool,
+) -> Account:
+    volts = _sane(what.volts) or (_sane(connector.volts) if connector is not None else 0.0) or VOLTS_IF_SENSELESS
+    arrival = what.arrival if isinstance(what, EV) and is_aware(what.arrival) else read_at
+    return Account(
+        key=(who.station_id, who.connector_id),
+        ev_id=who.ev_id,
+        transaction_id=who.transaction_id,
+        unit=what.unit,
+        volts=volts,
+        min_kw=wire_minimum(_sane(what.min_kw), what.unit, volts),
+        max_kw=max(_sane(what.max_kw), _sane(connector.max_kw) if connector is not None else 0.0),
+        phases=what.phases,
+        circuit=what.circuit,
+        arrival=arrival,
+        seen_at=at,
+        inherited=inherited,
+        online=connector is None or connector.online,
+        wants_energy=not isinstance(what, EV) or what.energy_needed_kwh > 0,
+    )
+
+
+def _sane(value: float) -> float:
+    return value if math.isfinite(value) and value > 0 else 0.0
+
+
+def by_key(accounts: Iterator[Account]) -> Mapping[Key, Account]:
+    """By connector; of two transactions on one connector the later one counts."""
+    return {account.key: account for account in accounts}

@@ -1,0 +1,301 @@
+"""One scheduling cycle of a station group: read, frame, decide, dispatch. It knows ports, never who is behind them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from optivgi.account import Instant, Key
+from optivgi.dispatch import limits_at, next_commands, safe_shares, safe_start_commands, sendable
+from optivgi.errors import PlanningError, TranslationError
+from optivgi.ledger import Ledger, Policy
+from optivgi.limits.base import LimitSource
+from optivgi.model.clock import Clock
+from optivgi.model.ev import EV
+from optivgi.model.framing import Framing, frame
+from optivgi.model.horizon import GridSettings
+from optivgi.model.limit_series import LimitSeries, LimitStep
+from optivgi.model.plan import Plan, Reason
+from optivgi.model.problem import Problem
+from optivgi.model.site import Site
+from optivgi.model.snapshot import RefusedEV, Snapshot
+from optivgi.record import CycleRecord, EVDecision, OutOfControl
+from optivgi.translation.base import Outcome, OutcomeStatus, PowerCommand, Translation
+
+Planner = Callable[[Problem], Plan]
+"""Problem in, plan without violations out; raises PlanningError. It is called in a worker thread."""
+
+NOT_CONNECTED = "its station is not connected"
+NOT_FOLLOWING = "its station did not take its profile"
+LEAD_S = 5.0
+"""A known drop of the limit is acted on this much earlier than EVs need to follow."""
+ANSWER_DEADLINE_S = 60.0
+"""The translation has its own deadlines; after this one its silence counts as an unknown outcome."""
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Everything outside that a cycle uses."""
+
+    translation: Translation
+    limits: LimitSource
+    planner: Planner
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class CycleSettings:
+    """How a cycle behaves. `planning_deadline_s` is real time, because a processor does not run at the site's speed."""
+
+    policy: Policy = field(default_factory=Policy)
+    stale_hold_s: float = 300.0
+    planning_deadline_s: float = 10.0
+    assumed_stay_s: float = 8 * 3600.0
+    least_connectors: int = 0
+    """How many connectors share the limit in a safe start, even if fewer ever reported."""
+
+    @property
+    def lead_s(self) -> float:
+        return self.policy.settle_s + LEAD_S
+
+
+@dataclass(slots=True)
+class Group:
+    """What is remembered of a station group between cycles. The ledger is the single truth about its chargers."""
+
+    name: str
+    ledger: Ledger
+    snapshot: Snapshot | None = None
+    peak: LimitSeries | None = None
+    site: Site | None = None
+    shares: dict[Key, float] = field(default_factory=dict)
+    targets: dict[Key, float] = field(default_factory=dict)
+    may_raise: bool = False
+    cycles: int = 0
+    planned_at: float = float("-inf")
+    busy: asyncio.Future[Plan] | None = None
+    """A planner that missed its deadline and still runs."""
+
+
+async def run_cycle(group: Group, ports: Ports, settings: CycleSettings, reasons: Sequence[str]) -> CycleRecord:
+    """Brings the group's targets up to date. What cannot be read or planned only ever tightens them."""
+    watch = _Stopwatch()
+    group.cycles += 1
+    record = CycleRecord(group.name, group.cycles, ports.clock.now(), tuple(reasons), hops_ms=watch.laps)
+
+    record.unreadable = await _read(group, ports)
+    watch.lap("read")
+
+    when = Instant.of(ports.clock)
+    group.planned_at = when.at
+    group.site = Site.single(_limit(group, ports, when.now))
+    record.snapshot = group.snapshot
+    group.may_raise = not record.unreadable
+    if group.snapshot is None:
+        return record
+    group.shares = safe_shares(
+        group.site, group.snapshot.connectors, when.now, settings.lead_s, settings.least_connectors
+    )
+    framing = _frame(group, group.snapshot, group.site, settings, when)
+    record.limit = _limit_in_force(group.site, framing.problem, when.now)
+    watch.lap("frame")
+
+    plan, record.undecided = await _decide(group, ports, settings, framing.problem)
+    watch.lap("decide")
+
+    when = Instant.of(ports.clock)
+    if plan is None:
+        hold(group, settings, when)
+    else:
+        _aim(group, plan, framing)
+    if group.snapshot.age_s(when.now) > settings.stale_hold_s:
+        group.targets = {key: min(kw, group.shares.get(key, 0.0)) for key, kw in group.targets.items()}
+    _account_for(record, group, plan, framing, when)
+    return record
+
+
+async def _read(group: Group, ports: Ports) -> str:
+    """Takes in a fresh snapshot and the CSMS's own limit; what could not be read stays as it was. Says what failed."""
+    async with asyncio.TaskGroup() as tasks:
+        evs = tasks.create_task(_attempt(ports.translation.get_evs(group.name)))
+        peak = tasks.create_task(_attempt(ports.translation.get_peak_power_demand(group.name)))
+    snapshot, limit = evs.result(), peak.result()
+    if isinstance(snapshot, Snapshot):
+        group.snapshot = snapshot
+        group.ledger.observe(snapshot, Instant.of(ports.clock))
+    if not isinstance(limit, TranslationError):
+        group.peak = limit
+    failed = next((result for result in (snapshot, limit) if isinstance(result, TranslationError)), None)
+    return "" if failed is None else str(failed) or type(failed).__name__
+
+
+async def _attempt(reading: Awaitable[_T]) -> _T | TranslationError:
+    try:
+        return await reading
+    except TranslationError as error:
+        return error
+
+
+def _limit(group: Group, ports: Ports, now: datetime) -> LimitSeries:
+    series = ports.limits.series(group.name, now)
+    return series if group.peak is None else series.tightest_with(group.peak)
+
+
+def _frame(group: Group, snapshot: Snapshot, site: Site, settings: CycleSettings, when: Instant) -> Framing:
+    """The problem of the EVs that can be commanded; the others are planned around at the worst that they may draw."""
+    accounts, stuck = group.ledger.accounts, group.ledger.stuck
+    evs, uncontrolled = [], []
+    for ev in snapshot.evs:
+        account = accounts[ev.station_id, ev.connector_id]
+        if stuck(account.key, when.at):
+            why = NOT_CONNECTED if not account.online else NOT_FOLLOWING
+            uncontrolled.append(RefusedEV(ev.ev_id, ev.station_id, ev.connector_id, ev.transaction_id, why))
+        else:
+            evs.append(replace(ev, min_kw=account.min_kw) if ev.min_kw < account.min_kw <= ev.max_kw else ev)
+    return frame(
+        replace(snapshot, evs=tuple(evs), refused=(*snapshot.refused, *uncontrolled)),
+        site,
+        when.now,
+        states=group.ledger.states(when),
+        grid=GridSettings(assumed_stay_s=settings.assumed_stay_s),
+    )
+
+
+async def _decide(group: Group, ports: Ports, settings: CycleSettings, problem: Problem) -> tuple[Plan | None, str]:
+    """A plan, or why there is none. A planner that misses its deadline is left alone and not started a second time."""
+    if group.busy is not None and not group.busy.done():
+        return None, f"planning takes longer than {settings.planning_deadline_s:g} s"
+    future = asyncio.get_running_loop().run_in_executor(None, ports.planner, problem)
+    group.busy = future
+    future.add_done_callback(lambda done: done.cancelled() or done.exception())
+    await asyncio.wait({future}, timeout=settings.planning_deadline_s)
+    if not future.done():
+        return None, f"planning takes longer than {settings.planning_deadline_s:g} s"
+    try:
+        return future.result(), ""
+    except PlanningError as error:
+        return None, str(error)
+
+
+def _aim(group: Group, plan: Plan, framing: Framing) -> None:
+    """New targets: the plan's first cell, and the safe share for an EV whose data make no sense."""
+    accounts = group.ledger.accounts.values()
+    planned = dict(zip(framing.problem.ev_ids, plan.power_kw[:, 0].tolist(), strict=True))
+    group.targets = {
+        account.key: planned.get(account.ev_id, group.shares.get(account.key, 0.0)) for account in accounts
+    }
+
+
+def hold(group: Group, settings: CycleSettings, when: Instant) -> None:
+    """Without a plan: what each EV had, nothing for a new one; the safe share for all if that is over a limit."""
+    accounts = group.ledger.accounts
+    group.may_raise = False
+    group.targets = {key: group.targets.get(key, 0.0) for key in accounts}
+    if group.site is None:
+        return
+    limits = limits_at(group.site, accounts.values(), when.now, settings.lead_s)
+    if any(sum(w * group.targets[key] for key, w in limit.weights.items()) > limit.capacity for limit in limits):
+        group.targets = {key: min(kw, group.shares.get(key, 0.0)) for key, kw in group.targets.items()}
+
+
+def next_wave(group: Group, settings: CycleSettings, clock: Clock) -> tuple[PowerCommand, ...]:
+    """The commands that may go out now; the ledger counts them as sent."""
+    if group.site is None:
+        return ()
+    when = Instant.of(clock)
+    ledger = group.ledger
+    ledger.tick(when.at)
+    limits = limits_at(group.site, ledger.accounts.values(), when.now, settings.lead_s)
+    commands = (
+        *next_commands(ledger, group.targets, limits, when, raises=group.may_raise),
+        *safe_start_commands(ledger, group.shares, when),
+    )
+    for command in commands:
+        ledger.sent(command)
+    return commands
+
+
+async def deliver(
+    group: Group, translation: Translation, clock: Clock, commands: Sequence[PowerCommand]
+) -> tuple[Outcome, ...]:
+    """Sends commands and enters in the ledger what became of each; whatever is not known is an unknown outcome."""
+    outcomes = tuple(Outcome(command, OutcomeStatus.UNKNOWN, "no answer") for command in commands)
+    try:
+        async with clock.timeout(ANSWER_DEADLINE_S):
+            outcomes = await translation.send_power_to_evs(commands)
+    except TimeoutError:
+        reason = f"no answer within {ANSWER_DEADLINE_S:g} s"
+        outcomes = tuple(Outcome(command, OutcomeStatus.UNKNOWN, reason) for command in commands)
+    except TranslationError as error:
+        outcomes = tuple(Outcome(command, OutcomeStatus.UNKNOWN, str(error)) for command in commands)
+    finally:
+        when = Instant.of(clock)
+        for outcome in outcomes:
+            group.ledger.learned(outcome, when)
+    return outcomes
+
+
+def next_change(group: Group, settings: CycleSettings, now: datetime) -> datetime | None:
+    """When the next change of a limit is to be acted on: ahead of it, so that a drop is in time, and when it is there."""
+    if group.site is None:
+        return None
+    changes = [at for c in group.site.circuits if c.limit is not None for at in c.limit.changes_after(now)]
+    ahead = [at - timedelta(seconds=settings.lead_s) for at in changes]
+    return min((at for at in (*changes, *ahead) if at > now), default=None)
+
+
+def _account_for(record: CycleRecord, group: Group, plan: Plan | None, framing: Framing, when: Instant) -> None:
+    """Fills in what was decided about whom, and why."""
+    snapshot, ledger = group.snapshot, group.ledger
+    if snapshot is None:
+        return
+    record.plan = plan
+    evs = {ev.ev_id: ev for ev in snapshot.evs}
+    if plan is not None:
+        pairs = zip(framing.problem.ev_ids, plan.reasons, strict=True)
+        record.decisions = tuple(_decision(group, evs[ev_id], reason) for ev_id, reason in pairs)
+    for refused in framing.refused:
+        account = ledger.accounts.get((refused.station_id, refused.connector_id))
+        if account is not None and ledger.stuck(account.key, when.at):
+            counted_kw = ledger.lasting_kw(account.key, when, ahead=True)
+            away = OutOfControl(refused.ev_id, refused.station_id, counted_kw, refused.reason)
+            record.out_of_control = (*record.out_of_control, away)
+        else:
+            record.refused = (*record.refused, refused)
+    safe_starts = ledger.safe_starts
+    record.unprotected = tuple(key for key in ledger.unprotected if not safe_starts[key].connector.online)
+
+
+def _decision(group: Group, ev: EV, reason: Reason) -> EVDecision:
+    account = group.ledger.accounts[ev.station_id, ev.connector_id]
+    target_kw = sendable(group.targets[account.key], account.unit, account.volts, account.min_kw)
+    return EVDecision(ev, target_kw, reason)
+
+
+def _limit_in_force(site: Site, problem: Problem, now: datetime) -> LimitStep | None:
+    """The strictest step of the grid connection's limit during the plan's first cell."""
+    series = site.root.limit
+    if series is None:
+        return None
+    until = now + timedelta(seconds=float(problem.edges_s[1]))
+    steps = [series.at(now), *(series.at(at) for at in series.changes_after(now) if at < until)]
+    return min(steps, key=lambda step: float("inf") if step.limit_kw is None else step.limit_kw)
+
+
+class _Stopwatch:
+    """Real milliseconds between laps, on the event loop's clock."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._loop = asyncio.get_running_loop()
+        self._last = self._loop.time()
+
+    def lap(self, name: str) -> None:
+        now = self._loop.time()
+        self.laps[name] = (now - self._last) * 1000
+        self._last = now

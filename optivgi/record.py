@@ -1,0 +1,93 @@
+"""What happened in one scheduling cycle, for whoever watches: the log, the metrics, a report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from optivgi.account import Key
+from optivgi.model.ev import EV
+from optivgi.model.limit_series import LimitStep
+from optivgi.model.plan import Plan, Reason
+from optivgi.model.snapshot import RefusedEV, Snapshot
+from optivgi.translation.base import Event, Outcome, PowerCommand
+
+
+@dataclass(frozen=True, slots=True)
+class EVDecision:
+    """What one EV is to have now, as it can be sent, and why."""
+
+    ev: EV
+    target_kw: float
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfControl:
+    """An EV whose station takes no commands now; others are planned around `counted_kw`."""
+
+    ev_id: str
+    station_id: str
+    counted_kw: float
+    reason: str
+
+
+@dataclass(slots=True)
+class CycleRecord:
+    """One cycle of one station group. `outcomes` grows while stations answer; all else is final.
+
+    `unreadable` says why the facts are not fresh, `undecided` why there is no new plan; both are empty if all is well.
+    """
+
+    group: str
+    number: int
+    at: datetime
+    reasons: tuple[str, ...]
+    snapshot: Snapshot | None = None
+    unreadable: str = ""
+    undecided: str = ""
+    limit: LimitStep | None = None
+    plan: Plan | None = None
+    decisions: tuple[EVDecision, ...] = ()
+    refused: tuple[RefusedEV, ...] = ()
+    out_of_control: tuple[OutOfControl, ...] = ()
+    unprotected: tuple[Key, ...] = ()
+    """Connectors of stations that are away, at which a car would start at full power for all that is known."""
+    commands: list[PowerCommand] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
+    hops_ms: dict[str, float] = field(default_factory=dict)
+    """Real milliseconds of each hop: read, frame, decide, dispatch; answer is until the last station's answer."""
+
+    @property
+    def allocated_kw(self) -> float:
+        return sum(decision.target_kw for decision in self.decisions)
+
+    @property
+    def requested_kw(self) -> float:
+        """What the EVs that still need energy would draw without a limit."""
+        return sum(decision.ev.max_kw for decision in self.decisions if decision.ev.energy_needed_kwh > 0)
+
+
+class Observer(Protocol):
+    """Is told what happens. It must not block and must not raise."""
+
+    def event(self, event: Event) -> None:
+        """A station's event arrived."""
+        ...
+
+    def cycle(self, record: CycleRecord) -> None:
+        """A cycle planned, and its first commands are on their way."""
+        ...
+
+    def outcome(self, group: str, outcome: Outcome) -> None:
+        """A station answered a command, or did not."""
+        ...
+
+    def protected(self, group: str, connectors: int) -> None:
+        """Every connected station of the group has its safe start now."""
+        ...
+
+    def crashed(self, where: str) -> None:
+        """Something went wrong that nobody foresaw; the service goes on."""
+        ...

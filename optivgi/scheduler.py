@@ -1,0 +1,188 @@
+"""The service: waits for reasons, runs one cycle per station group at a time, and keeps commands flowing in between."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import groupby
+
+from optivgi.account import Instant
+from optivgi.cycle import CycleSettings, Group, Ports, deliver, hold, next_change, next_wave, run_cycle
+from optivgi.ledger import Ledger
+from optivgi.record import CycleRecord, Observer
+from optivgi.translation.backoff import Backoff
+from optivgi.translation.base import EventSource, OutcomeStatus, PowerCommand
+from optivgi.translation.events import GATHER_S, Wake, Wakeups
+
+log = logging.getLogger("optivgi.scheduler")
+
+ANSWERED = "answered"
+SETTLED = "settled"
+NO_NEW_FACTS = frozenset({ANSWERED, SETTLED})
+"""Reasons to send what has become possible, without reading and planning anew."""
+CHANGED = "control changed"
+LIMIT = "limit changes"
+RETRY = "retry"
+CRASH_PAUSE_S = 5.0
+HISTORY = 500
+
+
+class Scheduler:
+    """Controls the station groups until it is cancelled.
+
+    Waiting never holds up a reason: commands are sent and awaited beside the cycles, and the ledger of each group is the
+    one truth about what may be sent. `ready` is set once every connected station is known to start cars safely.
+    """
+
+    def __init__(
+        self,
+        ports: Ports,
+        events: EventSource,
+        groups: Sequence[str],
+        group_of: Callable[[str], str | None],
+        settings: CycleSettings | None = None,
+        *,
+        interval_s: float = 60.0,
+        observers: Sequence[Observer] = (),
+        gather_s: float = GATHER_S,
+        backoff: Backoff | None = None,
+    ) -> None:
+        self._ports, self._events = ports, events
+        self._settings = settings or CycleSettings()
+        self._interval_s = interval_s
+        self._observers = tuple(observers)
+        self._backoff = backoff or Backoff(first_s=1.0, limit_s=60.0)
+        self._groups = {name: Group(name, Ledger(self._settings.policy)) for name in groups}
+        self._wakeups = Wakeups(ports.clock, groups, group_of, interval_s, gather_s)
+        self._read_failures = dict.fromkeys(groups, 0)
+        self._was_protected = dict.fromkeys(groups, False)
+        self.history: deque[CycleRecord] = deque(maxlen=HISTORY)
+        """The newest cycles of all groups, oldest first."""
+        self.ready = asyncio.Event()
+
+    async def run(self) -> None:
+        """Endless. Cancelling it ends every task of its own; the ports are left open for whoever opened them."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._follow())
+            for group in self._groups.values():
+                tasks.create_task(self._serve(group))
+
+    def wake(self, reason: str, group: str | None = None) -> None:
+        """Has a cycle run at once, for one group or for all."""
+        self._wakeups.wake(group, reason)
+
+    async def _follow(self) -> None:
+        """Turns events into reasons, until the source is closed."""
+        while not await self._guarded("events", self._listen()):
+            await self._ports.clock.sleep(CRASH_PAUSE_S)
+            self._wakeups.wake(None, RETRY)
+
+    async def _listen(self) -> None:
+        async for event in self._events.events():
+            for observer in self._observers:
+                observer.event(event)
+            self._wakeups.add(event)
+
+    async def _serve(self, group: Group) -> None:
+        """One turn after the other for one group, for ever."""
+        self._wakeups.wake(group.name, "start")
+        async with asyncio.TaskGroup() as sending:
+            while True:
+                _, wakes = await self._wakeups.next(group.name)
+                if not await self._guarded(group.name, self._turn(group, wakes, sending)):
+                    hold(group, self._settings, Instant.of(self._ports.clock))
+                    self._wakeups.wake_after(CRASH_PAUSE_S, group.name, RETRY)
+
+    async def _turn(self, group: Group, wakes: Sequence[Wake], sending: asyncio.TaskGroup) -> None:
+        """Plans anew if there is a reason to, then sends what may be sent."""
+        clock = self._ports.clock
+        started = asyncio.get_running_loop().time()
+        overdue = clock.monotonic() - group.planned_at >= self._interval_s
+        record = None
+        if overdue or any(wake.reason not in NO_NEW_FACTS for wake in wakes):
+            record = await run_cycle(group, self._ports, self._settings, [wake.reason for wake in wakes])
+            self.history.append(record)
+            self._retry_unread(record)
+        commands = next_wave(group, self._settings, clock)
+        for _, batch in groupby(sorted(commands, key=_station), key=_station):
+            sending.create_task(self._deliver(group, tuple(batch)))
+        if (latest := self._latest(group)) is not None:
+            latest.commands.extend(commands)
+        if record is not None:
+            record.hops_ms["dispatch"] = (asyncio.get_running_loop().time() - started) * 1000 - sum(
+                record.hops_ms.values()
+            )
+            for observer in self._observers:
+                observer.cycle(record)
+        self._set_alarms(group)
+
+    def _retry_unread(self, record: CycleRecord) -> None:
+        if not record.unreadable:
+            self._read_failures[record.group] = 0
+            return
+        self._read_failures[record.group] += 1
+        delay_s = self._backoff.delay_s(self._read_failures[record.group])
+        self._wakeups.wake_after(delay_s, record.group, RETRY)
+
+    def _set_alarms(self, group: Group) -> None:
+        """Wakes the group when more becomes possible by the mere passing of time, and when a limit changes."""
+        when = Instant.of(self._ports.clock)
+        ledger = group.ledger
+        if (settles := ledger.next_settled(when.at)) is not None:
+            self._wakeups.wake_after(settles - when.at, group.name, SETTLED)
+        if (retry := ledger.next_retry(when.at)) is not None:
+            self._wakeups.wake_after(retry - when.at, group.name, RETRY)
+        if (change := next_change(group, self._settings, when.now)) is not None:
+            self._wakeups.wake_after((change - when.now).total_seconds(), group.name, LIMIT)
+
+    async def _deliver(self, group: Group, commands: tuple[PowerCommand, ...]) -> None:
+        await self._guarded(group.name, self._send(group, commands))
+        self._wakeups.wake(group.name, ANSWERED)
+
+    async def _send(self, group: Group, commands: tuple[PowerCommand, ...]) -> None:
+        """Sends commands to one station, and passes on what it answered."""
+        started = asyncio.get_running_loop().time()
+        before = group.ledger.troubled
+        outcomes = await deliver(group, self._ports.translation, self._ports.clock, commands)
+        if (latest := self._latest(group)) is not None:
+            latest.outcomes.extend(outcomes)
+            latest.hops_ms["answer"] = (asyncio.get_running_loop().time() - started) * 1000
+        for outcome in outcomes:
+            for observer in self._observers:
+                observer.outcome(group.name, outcome)
+        if group.ledger.troubled != before or any(one.status is not OutcomeStatus.ACCEPTED for one in outcomes):
+            self._wakeups.wake(group.name, CHANGED)
+        self._note_protection(group)
+
+    def _note_protection(self, group: Group) -> None:
+        protected = group.ledger.protected
+        if protected and not self._was_protected[group.name]:
+            connectors = sum(entry.connector.online for entry in group.ledger.safe_starts.values())
+            for observer in self._observers:
+                observer.protected(group.name, connectors)
+        self._was_protected[group.name] = protected
+        if all(self._was_protected.values()):
+            self.ready.set()
+
+    def _latest(self, group: Group) -> CycleRecord | None:
+        return next((record for record in reversed(self.history) if record.group == group.name), None)
+
+    async def _guarded(self, where: str, work: Awaitable[None]) -> bool:
+        """Whether `work` ended well. The one broad except: a fault nobody foresaw must not end the control of a site.
+
+        It is logged with its traceback and told to the observers; whoever called tries again later.
+        """
+        try:
+            await work
+        except Exception:
+            log.exception("Unforeseen fault in %s; control goes on", where)
+            for observer in self._observers:
+                observer.crashed(where)
+            return False
+        return True
+
+
+def _station(command: PowerCommand) -> str:
+    return command.station_id
