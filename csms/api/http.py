@@ -68,7 +68,9 @@ class JsonResponse(Response):
 def rest_app(operations: Sequence[Operation], *more: BaseRoute, max_body_bytes: int = MAX_BODY_BYTES) -> Starlette:
     """The ASGI application that serves `operations` and `more` routes."""
     routes = [Route(each.path, _endpoint(each, max_body_bytes), methods=[each.method]) for each in operations]
-    return Starlette(routes=[*routes, *more], exception_handlers={HTTPException: _no_such_route})
+    app = Starlette(routes=[*routes, *more], exception_handlers={HTTPException: _no_such_route})
+    app.router.redirect_slashes = False
+    return app
 
 
 def refusal_body(status: int, message: str, code: str | None = None) -> Json:

@@ -32,14 +32,19 @@ class RequestSchema:
     def check(self, value: object) -> Any:
         """`value` with types coerced and unknown properties removed; raises InvalidRequest naming the first fault."""
         value = self._prepared(value, self.schema)
-        if self._validator.is_valid(value):
-            return value
-        errors = self._validator.iter_errors(value)
+        try:
+            if self._validator.is_valid(value):
+                return value
+            errors = list(self._validator.iter_errors(value))
+        except ValueError as error:
+            raise InvalidRequest(f"{self.part} is nested too deeply") from error
         first = min(errors, key=lambda error: (_place(value, error.instance_path), _precedence(error.kind.name)))
         pointer = "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in first.instance_path)
         raise InvalidRequest(f"{self.part}{pointer} {_fault(first)}")
 
     def _prepared(self, value: object, schema: Mapping[str, Any]) -> object:
+        if not schema:
+            return value
         schema = self._resolved(schema)
         value = _coerced(value, schema.get("type"))
         if isinstance(value, dict):
