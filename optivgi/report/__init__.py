@@ -11,9 +11,9 @@ from typing import Any
 from optivgi.model.history import History, MeterSample
 from optivgi.report.allocation import Allocation
 from optivgi.report.checks import Check, run_checks
-from optivgi.report.facts import Facts, gather
+from optivgi.report.facts import Facts, StatedMax, gather, nobody_said
 
-__all__ = ["Check", "Facts", "Report", "judge"]
+__all__ = ["Check", "Facts", "Report", "StatedMax", "judge", "nobody_said"]
 
 TITLE = "=== Opti-VGI Curtailment Verification ==="
 
@@ -99,11 +99,11 @@ def judge(
     url: str,
     limit_kw: float,
     voltage_v: float,
-    ev_max_kw: float | None = None,
+    stated_max_kw: StatedMax = nobody_said,
     zone: tzinfo | None = None,
 ) -> Report:
-    """The verdict on `history`. `ev_max_kw` is what an EV can take if it was always held at its limit."""
-    facts = gather(history, limit_kw, voltage_v, ev_max_kw, zone)
+    """The verdict on `history`; `zone` is for showing times, by default the machine's own. See `gather`."""
+    facts = gather(history, limit_kw, voltage_v, stated_max_kw, zone)
     return Report(url, facts, run_checks(facts))
 
 

@@ -70,18 +70,26 @@ class Windows:
             float(self.highest_kw[index]),
         )
 
-    def seconds_over(self, over_kw: float) -> int:
-        """Within the windows that prove more than `over_kw`, each cut down to the shortest ones that do."""
+    def proven(self, over_kw: float) -> list[tuple[int, int]]:
+        """When the mean power certainly was above `over_kw`: first and last second, in order, without overlap.
+
+        A long window that contains a shorter one that proves it too tells nothing new and is left out.
+        """
         starts, stops = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
-        proven = self.lowest_kw > over_kw
+        proving = self.lowest_kw > over_kw
         for seconds in np.unique(self.seconds):
-            found = self.start[proven & (self.seconds == seconds)]
+            found = self.start[proving & (self.seconds == seconds)]
             soonest_stop = np.append(np.minimum.accumulate(stops[::-1])[::-1], np.iinfo(np.int64).max)
             found = found[soonest_stop[np.searchsorted(starts, found)] > found + seconds]
             order = np.argsort(np.append(starts, found), kind="stable")
             starts, stops = np.append(starts, found)[order], np.append(stops, found + seconds)[order]
-        covered_until = np.append(starts[:1], np.maximum.accumulate(stops)[:-1])
-        return int(np.maximum(0, stops - np.maximum(starts, covered_until)).sum())
+        spans: list[tuple[int, int]] = []
+        for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
+            if spans and start <= spans[-1][1]:
+                spans[-1] = spans[-1][0], max(stop, spans[-1][1])
+            else:
+                spans.append((start, stop))
+        return spans
 
     @property
     def worst(self) -> Window | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 
@@ -11,6 +11,9 @@ from optivgi.report.allocation import Allocation, SiteStep, allocations, site_st
 from optivgi.report.metering import Metering, metering
 
 HELD_AT_LIMIT = 0.95
+
+StatedMax = Callable[[str], float | None]
+"""The highest power in kW of the EVs at a station, as somebody configured it; None if nobody did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,22 +51,26 @@ class Facts:
         return labels(self.history.transactions)
 
 
+def nobody_said(_station_id: str) -> None:
+    """A StatedMax that knows nothing."""
+
+
 def gather(
     history: History,
     limit_kw: float,
     voltage_v: float,
-    ev_max_kw: float | None = None,
+    stated_max_kw: StatedMax = nobody_said,
     zone: tzinfo | None = None,
 ) -> Facts:
-    """All facts of `history`. `ev_max_kw` is what an EV can take if it was always held at its limit.
+    """All facts of `history`.
 
-    What an EV can take is the highest power its own meter showed; `ev_max_kw`, where given, counts instead for an EV
-    that took all it was allowed whenever it drew the most, because its meter cannot show more.
+    What an EV can take is the highest power its own meter showed. An EV that took all it was allowed when it drew the
+    most could take more, but its meter cannot show it: there what is stated for its station counts, if it is higher.
     """
     end = history.end() or datetime.fromtimestamp(0, UTC)
     history = _cut_off(history)
     allocated = allocations(history, voltage_v, end)
-    can_take_kw = _can_take_kw(history, allocated, ev_max_kw)
+    can_take_kw = _can_take_kw(history, allocated, stated_max_kw)
     return Facts(
         history=history,
         limit_kw=limit_kw,
@@ -101,7 +108,7 @@ def _cut_off(history: History) -> History:
     )
 
 
-def _can_take_kw(history: History, allocated: Sequence[Allocation], ev_max_kw: float | None) -> tuple[float, ...]:
+def _can_take_kw(history: History, allocated: Sequence[Allocation], stated_max_kw: StatedMax) -> tuple[float, ...]:
     peaks: dict[int, tuple[float, datetime]] = {}
     for sample in history.samples:
         highest_kw, _ = peaks.get(sample.transaction_row_id, (0.0, sample.at))
@@ -112,5 +119,6 @@ def _can_take_kw(history: History, allocated: Sequence[Allocation], ev_max_kw: f
         peak_kw, at = peaks.get(allocation.transaction.row_id, (0.0, allocation.transaction.start))
         allowed_kw = allocation.at(max(at, allocation.transaction.start))
         held = peak_kw > 0 and allowed_kw is not None and peak_kw >= HELD_AT_LIMIT * allowed_kw
-        found.append(max(peak_kw, ev_max_kw) if held and ev_max_kw is not None else peak_kw)
+        stated_kw = stated_max_kw(allocation.transaction.station_id) if held else None
+        found.append(peak_kw if stated_kw is None else max(peak_kw, stated_kw))
     return tuple(found)

@@ -69,7 +69,7 @@ class Metering:
     def seconds_over(self, over_kw: float) -> tuple[float, int]:
         """Site seconds above `over_kw`: by the instants (each stands for one step), and within windows that prove it."""
         by_power_s = float((self.instants["power_kw"] > over_kw).sum()) * (self.step_s or 0)
-        return by_power_s, self.windows.seconds_over(over_kw)
+        return by_power_s, sum(stop - start for start, stop in self.windows.proven(over_kw))
 
 
 def metering(history: History, begin: datetime, end: datetime) -> Metering:

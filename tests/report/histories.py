@@ -127,5 +127,12 @@ def with_session(sessions: Sequence[Session], number: int, **changes: Any) -> li
     return [replace(one, **changes) if one.number == number else one for one in sessions]
 
 
-def judged(facts: History, limit_kw: float = LIMIT_KW, **options: float) -> Report:
-    return judge(facts, url="http://localhost:8090", limit_kw=limit_kw, voltage_v=240.0, zone=UTC, **options)
+def judged(facts: History, limit_kw: float = LIMIT_KW, stated_max_kw: float | None = None) -> Report:
+    return judge(
+        facts,
+        url="http://localhost:8090",
+        limit_kw=limit_kw,
+        voltage_v=240.0,
+        stated_max_kw=lambda _: stated_max_kw,
+        zone=UTC,
+    )

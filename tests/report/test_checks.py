@@ -173,7 +173,7 @@ def test_evs_that_were_always_held_count_with_the_power_that_they_are_known_to_t
     facts = history(*(Session(n, 3, 900, [(3.3, 5.0)]) for n in range(1, 7)))
 
     assert failed(judged(facts)) == {4}
-    assert failed(judged(facts, ev_max_kw=7.2)) == set()
+    assert failed(judged(facts, stated_max_kw=7.2)) == set()
 
 
 def test_a_charger_that_ignores_its_limit_fails_on_metered_power_alone() -> None:
@@ -278,7 +278,7 @@ def test_a_window_judges_only_what_lies_in_it() -> None:
     inside = tuple(sample for sample in facts.samples if at(120) <= sample.at <= at(600))
 
     assert {3, 5} <= failed(judged(facts))
-    report = judged(replace(facts, since=at(120), until=at(600), samples=inside), ev_max_kw=7.2)
+    report = judged(replace(facts, since=at(120), until=at(600), samples=inside), stated_max_kw=7.2)
     assert failed(report) == {1}, report.text()
     assert "of 49 instants" in detail(report, 5)
 

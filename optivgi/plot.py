@@ -1,0 +1,385 @@
+"""One picture of a run: what the EVs drew over what they were allowed, against the site limit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, tzinfo
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib import colormaps
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import ListedColormap, Normalize, to_hex
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from numpy.typing import NDArray
+
+from optivgi.model.history import Key
+from optivgi.report import Facts, Report
+
+INK, MUTED, RULE = "#1f2933", "#6b7785", "#d9dee3"
+RED, GREEN, LIMIT = "#c81e1e", "#1a7f4b", "#111827"
+NAMED_COLORS = (
+    "#2f6db5", "#e08a1e", "#3a9b6f", "#b5548e", "#6f63b8", "#c9b51f",
+    "#4fb3c8", "#a8643a", "#7d9b32", "#d9748a", "#8394a8", "#1d4f5c",
+)  # fmt: skip
+MOST_NAMED = len(NAMED_COLORS)
+TOP_TALKERS = 6
+EVERY_SECOND = 0.88
+"""Darkens every second of many bands, so that neighbours can be told apart."""
+MOST_INSTANTS = 2000
+INDICATIVE_STEP_S = 10
+HEADROOM = 1.16
+LONGEST_LABEL = 24
+
+Seconds = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class _Band:
+    """One connector's power over time, stacked above the bands before it; NaN where nobody knows."""
+
+    key: Key
+    label: str
+    color: str
+
+
+def save(report: Report, file: Path) -> None:
+    """Writes the picture as PNG (or what the file's suffix says). The same report always gives the same bytes."""
+    metadata = {"Software": None} if file.suffix in ("", ".png") else None
+    figure(report).savefig(file, dpi=150, facecolor="white", metadata=metadata)
+
+
+def figure(report: Report) -> Figure:
+    """Metered power above, allocated power below, on one time axis."""
+    facts = report.facts
+    picture = Figure(figsize=(12.8, 7.6))
+    FigureCanvasAgg(picture)
+    upper, lower = picture.subplots(
+        2,
+        1,
+        sharex=True,
+        height_ratios=(3, 2),
+        gridspec_kw={"left": 0.065, "right": 0.8, "top": 0.865, "bottom": 0.075},
+    )
+    picture.subplots_adjust(hspace=0.12)
+    bands = _bands(facts)
+    metered, allocated = _metered(facts), _allocated(facts)
+    judged_by_power = facts.metering.step_s is not None
+    _stack(upper, metered, bands, facts.limit_kw if judged_by_power else np.inf, stepped=False)
+    _stack(lower, allocated, bands, facts.limit_kw, stepped=True)
+    _mark_metered(upper, facts)
+    _mark_allocated(lower, facts)
+    for axes, title in ((upper, "Metered power (kW)"), (lower, "Allocated power (kW)")):
+        _frame(axes, facts, title)
+    _time_axis(lower, facts)
+    _headline(picture, report)
+    _legend(picture, bands, facts)
+    return picture
+
+
+def _bands(facts: Facts) -> list[_Band]:
+    """One band per connector, the first arrival at the bottom."""
+    labels = facts.labels()
+    keys = list(dict.fromkeys(tx.key for tx in sorted(facts.history.transactions, key=lambda tx: tx.start)))
+    if len(keys) <= MOST_NAMED:
+        colors = list(NAMED_COLORS[: len(keys)])
+    else:
+        scale = colormaps["viridis"](np.linspace(0.05, 0.95, len(keys)))[:, :3]
+        scale[1::2] *= EVERY_SECOND
+        colors = [to_hex(color) for color in scale]
+    return [_Band(key, labels[key], color) for key, color in zip(keys, colors, strict=True)]
+
+
+def _metered(facts: Facts) -> pd.DataFrame:
+    """kW by second (rows) and connector (columns); a row with a missing sample is NaN as a whole.
+
+    Samples that are not clock-aligned are shown by the latest one of each EV, which is indicative only.
+    """
+    keys = {tx.row_id: tx.key for tx in facts.history.transactions}
+    taken = pd.DataFrame(
+        [
+            (keys[one.transaction_row_id], one.at.timestamp(), one.power_kw)
+            for one in facts.history.samples
+            if one.transaction_row_id in keys and one.power_kw is not None
+        ],
+        columns=["key", "second", "kw"],
+    )
+    if taken.empty:
+        return pd.DataFrame()
+    if facts.metering.step_s is None:
+        taken["second"] = np.ceil(taken["second"] / INDICATIVE_STEP_S) * INDICATIVE_STEP_S
+    taken["second"] = taken["second"].round().astype("int64")
+    table = taken.pivot_table(index="second", columns="key", values="kw", aggfunc="last")
+    instants = facts.metering.instants
+    if facts.metering.step_s is None:
+        table = table.ffill(limit=3).fillna(0.0)
+    else:
+        table = table.reindex(instants.index).fillna(0.0)
+        table[~instants["complete"].to_numpy(dtype=bool)] = np.nan
+    return _closed(_thinned(table), facts.metering.step_s or INDICATIVE_STEP_S)
+
+
+def _thinned(table: pd.DataFrame) -> pd.DataFrame:
+    """At most about MOST_INSTANTS rows; of each stretch the one with the highest sum, so that no peak is lost."""
+    stretch = -(-len(table) // MOST_INSTANTS)
+    if stretch <= 1:
+        return table
+    total = table.sum(axis=1, skipna=False).fillna(-1.0).to_numpy()
+    starts = range(0, len(table), stretch)
+    return table.iloc[[start + int(np.argmax(total[start : start + stretch])) for start in starts]]
+
+
+def _closed(table: pd.DataFrame, step_s: int) -> pd.DataFrame:
+    """The table with a zero at both ends, so that areas rise from the axis and fall back to it."""
+    first, last = int(table.index[0]), int(table.index[-1])
+    zeros = pd.DataFrame(0.0, index=[first - step_s, last + step_s], columns=table.columns)
+    return pd.concat([zeros.iloc[:1], table, zeros.iloc[1:]])
+
+
+def _allocated(facts: Facts) -> pd.DataFrame:
+    """kW by second and connector at every change; without any limit it shows what the EV can take."""
+    columns: dict[Key, dict[float, float]] = {}
+    for allocation, can_take_kw in zip(facts.allocated, facts.can_take_kw, strict=True):
+        column = columns.setdefault(allocation.transaction.key, {})
+        column[allocation.end.timestamp()] = 0.0
+        column.update(
+            (start.timestamp(), can_take_kw if allowed_kw is None else allowed_kw)
+            for start, allowed_kw in allocation.steps
+        )
+    if not columns:
+        return pd.DataFrame()
+    table = pd.DataFrame({key: pd.Series(column) for key, column in columns.items()}).sort_index()
+    return table.ffill().fillna(0.0)
+
+
+def _stack(axes: Axes, table: pd.DataFrame, bands: Sequence[_Band], limit_kw: float, *, stepped: bool) -> None:
+    """The bands on top of each other, their sum, and in red what of it is above the limit."""
+    if table.empty:
+        axes.text(0.5, 0.5, "nothing recorded", transform=axes.transAxes, ha="center", va="center", color=MUTED)
+        return
+    days = _days(table.index.to_numpy(dtype="float64"))
+    base = np.zeros(len(table))
+    few = len(bands) <= MOST_NAMED
+    for band in bands:
+        if band.key not in table:
+            continue
+        top = base + table[band.key].to_numpy(dtype="float64")
+        axes.fill_between(
+            days,
+            base,
+            top,
+            step="post" if stepped else None,
+            color=band.color,
+            edgecolor="white" if few else band.color,
+            linewidth=0.6 if few else 0.3,
+        )
+        base = top
+    axes.fill_between(
+        days,
+        np.minimum(base, limit_kw),
+        base,
+        step="post" if stepped else None,
+        color=RED,
+        alpha=0.85,
+        linewidth=0,
+        zorder=3,
+    )
+    axes.plot(days, base, color=INK, linewidth=0.9, drawstyle="steps-post" if stepped else "default", zorder=4)
+
+
+def _mark_metered(axes: Axes, facts: Facts) -> None:
+    meters = facts.metering
+    half = (meters.step_s or INDICATIVE_STEP_S) / 2
+    over: list[tuple[float, float]] = [
+        (second - half, second + half) for second, power_kw, *_ in meters.rows() if power_kw > facts.limit_kw
+    ]
+    over += meters.windows.proven(facts.limit_kw)
+    _shade(axes, _merged(over), RED, 0.22)
+    missing = [(second - half, second + half) for second, *_, complete in meters.rows() if not complete]
+    _shade(axes, _merged(missing), MUTED, 0.12, hatch="////")
+
+
+def _mark_allocated(axes: Axes, facts: Facts) -> None:
+    over = []
+    for index, step in enumerate(facts.site):
+        if (step.unlimited or step.allocated_kw > facts.limit_kw) and facts.lasted_s(index) > 0:
+            begin = step.start.timestamp()
+            over.append((begin, begin + facts.lasted_s(index)))
+    _shade(axes, _merged(over), RED, 0.22)
+    if facts.site:
+        days = _days(np.array([step.start.timestamp() for step in facts.site]))
+        wanted = [step.requested_kw for step in facts.site]
+        axes.plot(days, wanted, drawstyle="steps-post", color=MUTED, linewidth=1.1, linestyle=(0, (1, 1.5)), zorder=3)
+
+
+def _shade(
+    axes: Axes, spans: Sequence[tuple[float, float]], color: str, alpha: float, hatch: str | None = None
+) -> None:
+    """Bands over the whole height; each is at least visible, however short."""
+    for begin, end in spans:
+        first, last = _days(np.array([begin, end]))
+        axes.axvspan(first, last, color=color, alpha=alpha, linewidth=1.0, hatch=hatch, zorder=0.5)
+
+
+def _merged(spans: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    merged: list[tuple[float, float]] = []
+    for begin, end in sorted(spans):
+        if merged and begin <= merged[-1][1]:
+            merged[-1] = merged[-1][0], max(end, merged[-1][1])
+        else:
+            merged.append((begin, end))
+    return merged
+
+
+def _frame(axes: Axes, facts: Facts, title: str) -> None:
+    axes.axhline(facts.limit_kw, color=LIMIT, linewidth=1.8, zorder=5)
+    _, highest = axes.get_ylim()
+    axes.set_ylim(0, max(highest / 1.05, facts.limit_kw) * HEADROOM)
+    axes.annotate(
+        f"limit {facts.limit_kw:g} kW",
+        (0.004, facts.limit_kw),
+        xycoords=("axes fraction", "data"),
+        xytext=(0, 4),
+        textcoords="offset points",
+        color=LIMIT,
+        fontsize=10,
+        fontweight="bold",
+        zorder=6,
+    )
+    axes.set_title(title, loc="left", fontsize=11, color=INK, pad=6)
+    axes.grid(axis="y", color=RULE, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=MUTED, labelcolor=INK, labelsize=10, length=3)
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set_color(MUTED)
+
+
+def _time_axis(axes: Axes, facts: Facts) -> None:
+    zone = _zone(facts)
+    if not facts.history.transactions:
+        axes.set_xticks([])
+        return
+    locator = AutoDateLocator(tz=zone, minticks=5, maxticks=12)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=zone, show_offset=False))  # type: ignore[no-untyped-call]
+    begin = min(tx.start for tx in facts.history.transactions)
+    first, last = _days(np.array([max(begin, facts.begin).timestamp(), facts.end.timestamp()]))
+    margin = max((last - first) * 0.01, 1e-5)
+    axes.set_xlim(first - margin, last + margin)
+    axes.set_xlabel(f"Time ({facts.begin.astimezone(zone).tzname()})", fontsize=10, color=MUTED)
+
+
+def _headline(picture: Figure, report: Report) -> None:
+    facts = report.facts
+    picture.text(
+        0.065,
+        0.952,
+        f"Site power against the limit of {facts.limit_kw:g} kW",
+        fontsize=17,
+        fontweight="bold",
+        color=INK,
+    )
+    color = GREEN if report.passed else RED
+    picture.text(
+        0.985, 0.952, report.verdict.replace("--", "—"), fontsize=14, fontweight="bold", color=color, ha="right"
+    )
+    picture.text(0.065, 0.917, " · ".join(_facts_in_words(facts)), fontsize=10.5, color=MUTED)
+
+
+def _facts_in_words(facts: Facts) -> Iterator[str]:
+    if not facts.history.transactions:
+        yield "no session in the window"
+        return
+    day = facts.begin.astimezone(_zone(facts))
+    yield f"{day.day} {day:%B %Y}"
+    most = max((step.active for step in facts.site), default=0)
+    yield f"EVs at {len({tx.key for tx in facts.history.transactions})} connectors, at most {most} at once"
+    worst = facts.metering.worst_instant
+    if worst is not None:
+        yield f"highest metered sum {worst[1]:.2f} kW"
+    if facts.metering.step_s is None:
+        yield "samples not clock-aligned: latest value of each EV, indicative only"
+        return
+    yield f"sampled every {facts.metering.step_s} s, {facts.metering.missing} missing"
+    by_power_s, by_energy_s = facts.metering.seconds_over(facts.limit_kw)
+    seconds_over = max(by_power_s, by_energy_s)
+    yield f"over the limit for {seconds_over:.0f} s" if seconds_over else "never over the limit"
+
+
+def _legend(picture: Figure, bands: Sequence[_Band], facts: Facts) -> None:
+    """All connectors by name while there are few; otherwise a colour bar by arrival, and the largest by name."""
+    energy = _energy_kwh(facts)
+    shown = list(reversed(bands))
+    title = "EVs, latest on top"
+    if len(bands) > MOST_NAMED:
+        shown = sorted(bands, key=lambda band: -energy.get(band.key, 0.0))[:TOP_TALKERS]
+        title = f"Most energy of {len(bands)} EVs"
+    handles: list[Artist] = [
+        Patch(facecolor=band.color, label=f"{_short(band.label)}  {energy.get(band.key, 0.0):.2f} kWh")
+        for band in shown
+    ]
+    handles += _marks(facts)
+    legend = picture.legend(
+        handles=handles,
+        loc="upper left",
+        bbox_to_anchor=(0.808, 0.875),
+        frameon=False,
+        fontsize=9.5,
+        title=title,
+        labelcolor=INK,
+        handlelength=1.1,
+        handleheight=1.1,
+        labelspacing=0.55,
+    )
+    legend.set_alignment("left")
+    legend.get_title().set_fontsize(10.5)
+    if len(bands) > MOST_NAMED:
+        bar = picture.add_axes((0.818, 0.16, 0.014, 0.36))
+        colors = ListedColormap([band.color for band in bands])
+        scale = picture.colorbar(ScalarMappable(Normalize(1, len(bands)), colors), cax=bar)
+        scale.set_label("EV by arrival", color=MUTED, fontsize=10)
+        scale.outline.set_visible(False)
+        bar.tick_params(colors=MUTED, labelcolor=INK, labelsize=9, length=3)
+
+
+def _marks(facts: Facts) -> Iterator[Artist]:
+    yield Patch(facecolor=RED, alpha=0.85, label="over the limit")
+    if facts.metering.missing:
+        yield Patch(facecolor=MUTED, alpha=0.3, hatch="////", label="a sample is missing")
+    yield Line2D([], [], color=MUTED, linestyle=(0, (1, 1.5)), label="what the EVs could take")
+
+
+def _energy_kwh(facts: Facts) -> dict[Key, float]:
+    """What each connector delivered, by its registers."""
+    readings: dict[int, list[float]] = {tx.row_id: [] for tx in facts.history.transactions}
+    for sample in facts.history.samples:
+        if sample.register is not None and sample.transaction_row_id in readings:
+            readings[sample.transaction_row_id].append(sample.register.energy_wh)
+    energy: dict[Key, float] = {}
+    for tx in facts.history.transactions:
+        known = readings[tx.row_id] + [one.energy_wh for one in (tx.meter_start, tx.meter_stop) if one is not None]
+        energy[tx.key] = energy.get(tx.key, 0.0) + (max(known) - min(known)) / 1000 if known else 0.0
+    return energy
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= LONGEST_LABEL else f"…{label[1 - LONGEST_LABEL :]}"
+
+
+def _zone(facts: Facts) -> tzinfo:
+    """Where the times are shown: as asked for, or the machine's own."""
+    return facts.zone or facts.begin.astimezone().tzinfo or UTC
+
+
+def _days(seconds: Seconds) -> Seconds:
+    """Seconds since 1970 as matplotlib's days."""
+    return seconds / 86_400.0

@@ -1,0 +1,112 @@
+"""`optivgi verify` and `python verify.py`: what they print and write, and how they exit."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from optivgi import verifier
+from tests.report.histories import curtailed, history, judged, with_session
+
+ROOT = Path(__file__).parents[2]
+
+
+class EmptyDataService(BaseHTTPRequestHandler):
+    """A GraphQL endpoint at which nothing ever happened."""
+
+    def do_POST(self) -> None:
+        asked = self.rfile.read(int(self.headers["content-length"])).decode()
+        table = next(name for name in ("Transactions", "OCPPMessages", "MeterValues") if f" {name}(where" in asked)
+        body = json.dumps({"data": {table: []}}).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        return
+
+
+@contextmanager
+def empty_data_service() -> Iterator[str]:
+    with HTTPServer(("127.0.0.1", 0), EmptyDataService) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+Output = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Away from any .env."""
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_script_at_the_root_is_the_command(tmp_path: Path) -> None:
+    with empty_data_service() as url:
+        command = [sys.executable, str(ROOT / "verify.py"), "--url", url, "--json"]
+        result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+
+    assert result.returncode == 1
+    assert json.loads(result.stdout)["passed"] is False
+    assert "Result: 0/5 checks passed -- FAIL" in result.stderr
+
+
+def test_a_stack_that_cannot_be_reached_exits_2_and_says_what_to_do(capsys: Output) -> None:
+    assert verifier.main(["--url", "http://127.0.0.1:9"]) == 2
+
+    said = capsys.readouterr()
+    assert "Cannot verify: http://127.0.0.1:9/v1/graphql cannot be reached" in said.err
+    assert "--url" in said.err
+    assert said.out == ""
+
+
+def test_a_stack_at_which_nothing_happened_fails_every_check(capsys: Output) -> None:
+    with empty_data_service() as url:
+        assert verifier.main(["--url", url, "--limit", "25", "--voltage", "230"]) == 1
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == f"Config: url={url}, site_limit=25.0 kW, voltage=230.0 V"
+    assert lines[-1] == "Result: 0/5 checks passed -- FAIL"
+
+
+def test_a_broken_setting_exits_2_and_is_named(tmp_path: Path, capsys: Output) -> None:
+    (tmp_path / ".env").write_text("SITE_POWER_LIMIT_KW=much\n")
+
+    assert verifier.main([]) == 2
+    assert "SITE_POWER_LIMIT_KW" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [("--limit", "-3"), ("--limit", "nan"), ("--since", "yesterday")])
+def test_a_bad_option_exits_2(arguments: tuple[str, ...], capsys: Output) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        verifier.main(arguments)
+
+    assert stopped.value.code == 2
+    assert arguments[0] in capsys.readouterr().err
+
+
+def test_picture_and_json_go_where_they_are_asked_for(tmp_path: Path, capsys: Output) -> None:
+    report = judged(history(*with_session(curtailed(), 3, drawn=[(123.3, 7.2)]), end_s=1300))
+
+    verifier.publish(report, plot_file=tmp_path / "picture.png", json_file=str(tmp_path / "facts.json"))
+
+    assert (tmp_path / "picture.png").stat().st_size > 10_000
+    assert json.loads((tmp_path / "facts.json").read_text())["checks"][4]["passed"] is False
+    printed = capsys.readouterr().out
+    assert printed.startswith(report.text())
+    assert printed.splitlines()[-1] == f"Picture: {tmp_path / 'picture.png'}"
