@@ -73,6 +73,8 @@ class Database:
         caller decides whether to try again), DatabaseUnusable when the schema is not one that this version can serve.
         """
         parsed = database_url(url)
+        if parsed.get_backend_name() == "sqlite" and (folder := sqlite.missing_folder(parsed)):
+            raise DatabaseUnreachable(f"database {url}: there is no folder {folder}; create it or change DATABASE_URL")
         database = cls(_engine(parsed, clock, pool_size), parsed)
         try:
             await database._migrate()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,6 +14,12 @@ BUSY_TIMEOUT_MS = 30_000
 def in_memory(url: URL) -> bool:
     """Whether the URL names a SQLite database that lives in memory."""
     return url.get_backend_name() == "sqlite" and url.database in {None, "", ":memory:"}
+
+
+def missing_folder(url: URL) -> Path | None:
+    """The folder that the database's file would need and that is not there."""
+    folder = Path(url.database or "").parent
+    return None if in_memory(url) or folder.is_dir() else folder
 
 
 def prepare(engine: Engine) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, JSON, TIMESTAMP, Dialect, Numeric, String
+from sqlalchemy import ARRAY, JSON, REAL, TIMESTAMP, Dialect, Numeric, String
 from sqlalchemy.dialects.postgresql import CITEXT, JSONB
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -47,8 +47,8 @@ class Moment(TypeDecorator[datetime]):
 
 
 def decimal_type() -> TypeEngine[Any]:
-    """numeric in the database, float in Python."""
-    return Numeric(asdecimal=False)
+    """numeric, or real on SQLite, which would give 0 for 0.0; float in Python."""
+    return Numeric(asdecimal=False).with_variant(REAL(), "sqlite")
 
 
 def caseless_type() -> TypeEngine[str]:

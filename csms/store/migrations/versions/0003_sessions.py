@@ -9,6 +9,7 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
+NUMERIC = sa.Numeric().with_variant(sa.REAL(), "sqlite")
 MOMENT = sa.TIMESTAMP(timezone=True).with_variant(sa.String(32), "sqlite")
 JSON = sa.JSON()
 JSONB = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
@@ -90,12 +91,12 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
         sa.Column("stationId", sa.String(length=255), nullable=True),
         sa.Column("currency", sa.CHAR(length=3), nullable=False),
-        sa.Column("pricePerKwh", sa.Numeric(), nullable=False),
-        sa.Column("pricePerMin", sa.Numeric(), nullable=True),
-        sa.Column("pricePerSession", sa.Numeric(), nullable=True),
-        sa.Column("authorizationAmount", sa.Numeric(), nullable=True),
-        sa.Column("paymentFee", sa.Numeric(), nullable=True),
-        sa.Column("taxRate", sa.Numeric(), nullable=True),
+        sa.Column("pricePerKwh", NUMERIC, nullable=False),
+        sa.Column("pricePerMin", NUMERIC, nullable=True),
+        sa.Column("pricePerSession", NUMERIC, nullable=True),
+        sa.Column("authorizationAmount", NUMERIC, nullable=True),
+        sa.Column("paymentFee", NUMERIC, nullable=True),
+        sa.Column("taxRate", NUMERIC, nullable=True),
         sa.Column("connectorId", sa.Integer(), nullable=True),
         sa.Column("tariffAltText", sa.String(length=255), nullable=True),
         sa.Column("createdAt", MOMENT, nullable=False),
@@ -114,10 +115,10 @@ def upgrade() -> None:
         sa.Column("isActive", sa.Boolean(), nullable=True),
         sa.Column("chargingState", sa.String(length=255), nullable=True),
         sa.Column("timeSpentCharging", sa.BigInteger(), nullable=True),
-        sa.Column("totalKwh", sa.Numeric(), nullable=True),
+        sa.Column("totalKwh", NUMERIC, nullable=True),
         sa.Column("stoppedReason", sa.String(length=255), nullable=True),
         sa.Column("remoteStartId", sa.Integer(), nullable=True),
-        sa.Column("totalCost", sa.Numeric(), nullable=True),
+        sa.Column("totalCost", NUMERIC, nullable=True),
         sa.Column("locationId", sa.Integer(), nullable=True),
         sa.Column("evseId", sa.Integer(), nullable=True),
         sa.Column("connectorId", sa.Integer(), nullable=True),
@@ -126,7 +127,7 @@ def upgrade() -> None:
         sa.Column("startTime", MOMENT, nullable=True),
         sa.Column("endTime", MOMENT, nullable=True),
         sa.Column("customData", JSONB, nullable=True),
-        sa.Column("meterStart", sa.Numeric(), nullable=True),
+        sa.Column("meterStart", NUMERIC, nullable=True),
         sa.Column("createdAt", MOMENT, nullable=False),
         sa.Column("updatedAt", MOMENT, nullable=False),
         sa.Column("tenantId", sa.Integer(), server_default=sa.text("1"), nullable=False),
@@ -244,7 +245,7 @@ def upgrade() -> None:
         sa.Column("seqNo", sa.Integer(), nullable=True),
         sa.Column("offline", sa.Boolean(), server_default=sa.false(), nullable=True),
         sa.Column("numberOfPhasesUsed", sa.Integer(), nullable=True),
-        sa.Column("cableMaxCurrent", sa.Numeric(), nullable=True),
+        sa.Column("cableMaxCurrent", NUMERIC, nullable=True),
         sa.Column("reservationId", sa.Integer(), nullable=True),
         sa.Column("transactionInfo", JSON, nullable=True),
         sa.Column("transactionDatabaseId", sa.Integer(), nullable=True),
@@ -270,7 +271,7 @@ def upgrade() -> None:
         sa.Column("chargingRateUnit", sa.String(length=255), nullable=True),
         sa.Column("chargingSchedulePeriod", JSONB, nullable=True),
         sa.Column("duration", sa.Integer(), nullable=True),
-        sa.Column("minChargingRate", sa.Numeric(), nullable=True),
+        sa.Column("minChargingRate", NUMERIC, nullable=True),
         sa.Column("startSchedule", sa.String(length=255), nullable=True),
         sa.Column("timeBase", MOMENT, nullable=True),
         sa.Column("chargingProfileDatabaseId", sa.Integer(), nullable=True),

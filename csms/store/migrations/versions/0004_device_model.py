@@ -8,6 +8,7 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
+NUMERIC = sa.Numeric().with_variant(sa.REAL(), "sqlite")
 MOMENT = sa.TIMESTAMP(timezone=True).with_variant(sa.String(32), "sqlite")
 JSON = sa.JSON()
 
@@ -45,8 +46,8 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
         sa.Column("unit", sa.String(length=255), nullable=True),
         sa.Column("dataType", sa.String(length=255), nullable=True),
-        sa.Column("minLimit", sa.Numeric(), nullable=True),
-        sa.Column("maxLimit", sa.Numeric(), nullable=True),
+        sa.Column("minLimit", NUMERIC, nullable=True),
+        sa.Column("maxLimit", NUMERIC, nullable=True),
         sa.Column("valuesList", sa.String(length=4000), nullable=True),
         sa.Column("supportsMonitoring", sa.Boolean(), nullable=True),
         sa.Column("variableId", sa.Integer(), nullable=True),
