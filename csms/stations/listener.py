@@ -101,6 +101,11 @@ class OcppServer:
         return int(next(iter(self._server.sockets)).getsockname()[1])
 
     @property
+    def serving(self) -> bool:
+        """Whether stations can connect."""
+        return self._server is not None and self._server.is_serving()
+
+    @property
     def stations(self) -> Stations:
         """The stations that are connected."""
         return self._registry
