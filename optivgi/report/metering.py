@@ -8,14 +8,14 @@ the mean power over windows from register differences, see `energy`.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
 import pandas as pd
 
-from optivgi.model.history import History, MeterSample, Transaction
+from optivgi.model.history import History, MeterSample, Register, Transaction
 from optivgi.report.energy import Grid, Windows, windows
 
 UNALIGNED_GRID = Grid(60, 0)
@@ -75,7 +75,7 @@ class Metering:
 def metering(history: History, begin: datetime, end: datetime) -> Metering:
     """What the samples of `history` show from `begin` to `end`."""
     transactions = {tx.row_id: tx for tx in history.transactions}
-    samples = [sample for sample in history.samples if sample.transaction_row_id in transactions]
+    samples = _finest([sample for sample in history.samples if sample.transaction_row_id in transactions], transactions)
     aligned = [sample for sample in samples if sample.clock_aligned and sample.power_kw is not None]
     grid = _grid(aligned)
     resolutions = [sample.register.resolution_wh for sample in samples if sample.register is not None]
@@ -87,6 +87,22 @@ def metering(history: History, begin: datetime, end: datetime) -> Metering:
         aligned_samples=len(aligned),
         resolution_wh=max(resolutions, default=None),
     )
+
+
+def _finest(samples: Sequence[MeterSample], transactions: Mapping[int, Transaction]) -> list[MeterSample]:
+    """The samples with the finest resolution that their station ever printed: a register of 20 may mean 20.000."""
+    finest: dict[str, float] = {}
+    for sample in samples:
+        if sample.register is not None:
+            station_id = transactions[sample.transaction_row_id].station_id
+            finest[station_id] = min(sample.register.resolution_wh, finest.get(station_id, np.inf))
+    return [
+        replace(sample, register=Register(sample.register.energy_wh, finest[station_id]))
+        if sample.register is not None
+        and sample.register.resolution_wh > finest[station_id := transactions[sample.transaction_row_id].station_id]
+        else sample
+        for sample in samples
+    ]
 
 
 def _second(sample: MeterSample) -> int:
