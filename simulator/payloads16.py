@@ -9,6 +9,7 @@ from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
 from optivgi.model.charging_profile import ChargingProfile, Kind, Period, Purpose, RateUnit, Recurrency, Schedule
+from simulator.authorization import TagInfo
 from simulator.errors import PayloadError
 from simulator.meter import Sample, SampledValue
 
@@ -98,6 +99,16 @@ def schedule_to_wire(schedule: Schedule) -> Json:
             ],
             "minChargingRate": schedule.min_rate,
         }
+    )
+
+
+def tag_info_from_wire(payload: Mapping[str, Any]) -> TagInfo:
+    """The idTagInfo element, whose names the `ocpp` package has put into snake case."""
+    expiry = payload.get("expiry_date")
+    return TagInfo(
+        payload["status"],
+        payload.get("parent_id_tag"),
+        None if expiry is None else moment_from_wire("expiryDate", expiry),
     )
 
 

@@ -51,12 +51,13 @@ class Drawn:
 
 
 class Vehicle:
-    """One EV at one EVSE. `soc` is 0..1, `power_kw` what it draws now."""
+    """One EV at one EVSE. `soc` is 0..1, `power_kw` what it draws now, `phases` those that the EVSE has switched on."""
 
     def __init__(self, spec: VehicleSpec, soc: float) -> None:
         self.spec = spec
         self.soc = soc
         self.power_kw = 0.0
+        self.phases = spec.phases
 
     @property
     def wants_energy(self) -> bool:
@@ -65,8 +66,13 @@ class Vehicle:
 
     @property
     def current_a(self) -> float:
-        """Amperes on each of its phases."""
-        return self.power_kw * 1000 / self.spec.watts_per_ampere
+        """Amperes on each phase in use."""
+        return self.power_kw * 1000 / (self.spec.voltage_v * self.phases)
+
+    @property
+    def max_current_a(self) -> float:
+        """The most it takes on each phase."""
+        return self.spec.max_charge_rate_kw * 1000 / self.spec.watts_per_ampere
 
     @property
     def energy_to_target_kwh(self) -> float:
@@ -87,10 +93,10 @@ class Vehicle:
         """A time before which it cannot reach its target, whatever it is offered; inf when it is reached."""
         if not self.wants_energy:
             return math.inf
-        return self.energy_to_target_kwh / self.spec.max_charge_rate_kw * _HOUR
+        return self.energy_to_target_kwh / self.acceptance_kw() * _HOUR
 
     def advance(self, seconds: float, offered_a: float) -> Drawn:
-        """Lets `seconds` pass under an offer of `offered_a` amperes on each of its phases."""
+        """Lets `seconds` pass under an offer of `offered_a` amperes on each phase in use."""
         left, energy_kwh, stopped = seconds, 0.0, None
         while left > _TINY:
             wanted = self.wants_energy
@@ -104,7 +110,8 @@ class Vehicle:
 
     def _piece(self, left: float, offered_a: float) -> tuple[float, float]:
         """Follows one piece of the motion: its length in seconds (<= left) and the energy drawn in it."""
-        offered_kw = offered_a * self.spec.watts_per_ampere / 1000 if self.charges_at(offered_a) else 0.0
+        usable_a = min(offered_a, self.max_current_a) if self.charges_at(offered_a) else 0.0
+        offered_kw = usable_a * self.spec.voltage_v * self.phases / 1000
         goal_kw = min(offered_kw, self.acceptance_kw())
         if abs(goal_kw - self.power_kw) > 1e-9:
             return self._ramp(left, goal_kw)

@@ -38,6 +38,14 @@ def test_three_phase_car_draws_the_offer_on_each_phase() -> None:
     assert car.current_a == pytest.approx(16)
 
 
+def test_three_phase_car_on_one_phase_draws_no_more_on_it() -> None:
+    car = Vehicle(replace(CAR, phases=3, max_charge_rate_kw=11.04, voltage_v=230), 0.2)
+    car.phases = 1
+    car.advance(10, 32)
+    assert car.power_kw == pytest.approx(3.68)
+    assert car.current_a == pytest.approx(16)
+
+
 def test_losses_stay_in_the_onboard_charger() -> None:
     car = Vehicle(CAR, 0.2)
     drawn = car.advance(3600, 30)

@@ -1,0 +1,204 @@
+"""All stations of a site in one process, and the drivers who come and go as a scenario says."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from optivgi.model.clock import Clock
+from simulator.charger import ChargerSpec, Trace
+from simulator.drivers import Diary, Stay
+from simulator.ocpp16 import Station, StationOptions
+from simulator.outputs import CableAwaited, Output, TransactionStarted, TransactionStopped
+from simulator.scenario import Scenario, Session
+from simulator.settings import SimulatorSettings
+from simulator.ticker import Ticker
+from simulator.vehicle import Vehicle
+
+LOGGER = logging.getLogger(__name__)
+HANDSHAKES_AT_ONCE = 64
+LEAVE_AFTER_S = 10.0
+"""In manual mode: how long after the end of its transaction an EV stays."""
+METER_MAX_WH = 5_000_000
+
+MANUAL_EV = Session(
+    station_id="",
+    connector_id=1,
+    arrive_offset_s=0,
+    depart_offset_s=0,
+    capacity_kwh=60.0,
+    arrival_soc=0.2,
+    target_soc=1.0,
+    max_charge_rate_kw=7.2,
+    id_tag="",
+)
+"""The EV that is plugged in where a RemoteStartTransaction finds none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorState:
+    """One connector at this moment, for people to look at. `offered_kw` is what its profiles let the EV draw."""
+
+    station_id: str
+    connector_id: int
+    online: bool
+    status: str
+    id_tag: str | None
+    transaction_id: str | None
+    power_kw: float
+    offered_kw: float
+    energy_wh: float
+    soc: float | None
+
+
+class Fleet:
+    """The stations of a site. `run` it in a task; `ready` and `done` tell how far it is.
+
+    The scenario's time 0 is `SCENARIO_START_DELAY_S` after every station is accepted and has told all its statuses, or the
+    moment at which `start` is set, if that is given. Without a scenario stations wait for RemoteStartTransaction, and an EV
+    is plugged in when one comes.
+    """
+
+    def __init__(
+        self,
+        settings: SimulatorSettings,
+        scenario: Scenario | None,
+        clock: Clock,
+        *,
+        start: asyncio.Event | None = None,
+        trace: Trace | None = None,
+        options: StationOptions | None = None,
+    ) -> None:
+        self.ready = asyncio.Event()
+        """Every station is accepted."""
+        self.done = asyncio.Event()
+        """The last EV of the scenario has left and the CSMS has been told everything."""
+        self.started_at: datetime | None = None
+        self._settings = settings
+        self._scenario = scenario
+        self._clock = clock
+        self._start = start
+        self._ticker = Ticker(clock)
+        self._diary = Diary(self._ticker)
+        self._staying = 0 if scenario is None else len(scenario.sessions)
+        self._last_left = asyncio.Event()
+        gate = asyncio.Semaphore(HANDSHAKES_AT_ONCE)
+        options = options or StationOptions(
+            settings.citrineos_ws_url, settings.simulator_seed, reconnect_max_s=settings.reconnect_max_s
+        )
+        self.stations = {
+            station_id: Station(
+                self._spec(station_id),
+                options,
+                clock,
+                changed=self._ticker.reschedule,
+                listen=self._hear,
+                gate=gate,
+                trace=trace,
+            )
+            for station_id in settings.station_ids
+        }
+
+    async def run(self) -> None:
+        """Runs the stations and the scenario. Stations stay when the scenario is over: cancel it."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._ticker.run())
+            for station in self.stations.values():
+                group.create_task(station.run())
+            await self._play()
+
+    def observe(self) -> list[ConnectorState]:
+        """Every connector as it is now; brings each station up to this moment."""
+        now = self._clock.now()
+        states: list[ConnectorState] = []
+        for station in self.stations.values():
+            station.tick(now)
+            for connector in station.charger.connectors.values():
+                reading, transaction = connector.reading(), connector.transaction
+                states.append(
+                    ConnectorState(
+                        station_id=station.station_id,
+                        connector_id=connector.connector_id,
+                        online=station.online,
+                        status=connector.status,
+                        id_tag=None if transaction is None else transaction.id_tag,
+                        transaction_id=None if transaction is None else transaction.transaction_id,
+                        power_kw=reading.power_kw,
+                        offered_kw=reading.offered_a * reading.voltage_v * reading.phases / 1000,
+                        energy_wh=reading.energy_wh,
+                        soc=reading.soc,
+                    )
+                )
+        return states
+
+    def _spec(self, station_id: str) -> ChargerSpec:
+        settings, scenario = self._settings, self._scenario
+        interval = None if scenario is None else scenario.meter_interval_s
+        chance = random.Random(f"{settings.simulator_seed}/meters/{station_id}")
+        return ChargerSpec(
+            station_id=station_id,
+            connectors=settings.connectors_per_station,
+            voltage_v=settings.voltage,
+            aligned_interval_s=interval or settings.meter_values_interval,
+            meter_start_wh=tuple(float(chance.randrange(METER_MAX_WH)) for _ in range(settings.connectors_per_station)),
+        )
+
+    # The scenario
+
+    async def _play(self) -> None:
+        stations = list(self.stations.values())
+        for count, station in enumerate(stations, start=1):
+            await station.ready.wait()
+            LOGGER.info("%d of %d stations are ready (%s)", count, len(stations), station.station_id)
+        self.ready.set()
+        if self._scenario is None:
+            LOGGER.info("manual mode: waiting for RemoteStartTransaction")
+            return
+        if self._start is not None:
+            await self._start.wait()
+        else:
+            LOGGER.info("the scenario starts in %g s", self._settings.scenario_start_delay_s)
+            await self._clock.sleep(self._settings.scenario_start_delay_s)
+        begin = self.started_at = self._clock.now()
+        LOGGER.info("the scenario starts: %s", self._scenario.description)
+        for session in self._scenario.sessions:
+            stay = Stay(self.stations[session.station_id], session, self._diary, self._one_left)
+            self._diary.note(begin + timedelta(seconds=session.arrive_offset_s), stay.arrive)
+            self._diary.note(begin + timedelta(seconds=session.depart_offset_s), stay.depart)
+        await self._last_left.wait()
+        for station in stations:
+            await station.quiet.wait()
+        LOGGER.info("the scenario is over")
+        self.done.set()
+
+    def _one_left(self) -> None:
+        self._staying -= 1
+        if self._staying == 0:
+            self._last_left.set()
+
+    # Manual mode
+
+    def _hear(self, station: Station, output: Output) -> None:
+        if isinstance(output, TransactionStarted):
+            LOGGER.info("%s: %s charges at connector %d", station.station_id, output.id_tag, output.connector_id)
+        elif isinstance(output, TransactionStopped):
+            LOGGER.info("%s: the transaction has ended (%s)", station.station_id, output.reason)
+        if self._scenario is not None:
+            return
+        if isinstance(output, CableAwaited):
+            connector_id = output.connector_id
+            self._diary.note(self._clock.now(), lambda at: self._plug_guest(station, connector_id, at))
+        elif isinstance(output, TransactionStopped):
+            after = timedelta(seconds=LEAVE_AFTER_S)
+            self._diary.note(self._clock.now() + after, lambda at: self._unplug_guests(station, at))
+
+    def _plug_guest(self, station: Station, connector_id: int, at: datetime) -> None:
+        station.plug(connector_id, Vehicle(MANUAL_EV.vehicle(self._settings.voltage), MANUAL_EV.arrival_soc), at)
+
+    def _unplug_guests(self, station: Station, at: datetime) -> None:
+        for connector in station.charger.connectors.values():
+            if connector.finishing:
+                station.unplug(connector.connector_id, at)
