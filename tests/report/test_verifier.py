@@ -5,46 +5,22 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from optivgi import verifier
 from tests.report.histories import curtailed, history, judged, with_session
+from tests.report.http_service import serving
 
 ROOT = Path(__file__).parents[2]
 
 
-class EmptyDataService(BaseHTTPRequestHandler):
-    """A GraphQL endpoint at which nothing ever happened."""
-
-    def do_POST(self) -> None:
-        asked = self.rfile.read(int(self.headers["content-length"])).decode()
-        table = next(name for name in ("Transactions", "OCPPMessages", "MeterValues") if f" {name}(where" in asked)
-        body = json.dumps({"data": {table: []}}).encode()
-        self.send_response(200)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        return
-
-
-@contextmanager
-def empty_data_service() -> Iterator[str]:
-    with HTTPServer(("127.0.0.1", 0), EmptyDataService) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+def nothing_happened(_path: str, asked: str) -> tuple[int, Any]:
+    """Answers as a data service does whose tables are empty."""
+    table = next(name for name in ("Transactions", "OCPPMessages", "MeterValues") if f" {name}(where" in asked)
+    return 200, {"data": {table: []}}
 
 
 Output = pytest.CaptureFixture[str]
@@ -57,7 +33,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_script_at_the_root_is_the_command(tmp_path: Path) -> None:
-    with empty_data_service() as url:
+    with serving(nothing_happened) as url:
         command = [sys.executable, str(ROOT / "verify.py"), "--url", url, "--json"]
         result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
 
@@ -76,7 +52,7 @@ def test_a_stack_that_cannot_be_reached_exits_2_and_says_what_to_do(capsys: Outp
 
 
 def test_a_stack_at_which_nothing_happened_fails_every_check(capsys: Output) -> None:
-    with empty_data_service() as url:
+    with serving(nothing_happened) as url:
         assert verifier.main(["--url", url, "--limit", "25", "--voltage", "230"]) == 1
 
     lines = capsys.readouterr().out.splitlines()
