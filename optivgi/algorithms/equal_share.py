@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from optivgi.algorithms.base import Algorithm, register
 from optivgi.algorithms.explain import explained
-from optivgi.algorithms.forward import Cell, Claim, Policy, forward
+from optivgi.algorithms.forward import Cell, Policy, forward
 from optivgi.algorithms.network import Network
 from optivgi.model.plan import Plan
-from optivgi.model.problem import Problem
+from optivgi.model.problem import Floats, Problem
 
 
 class EqualPower(Policy):
     """One level for all; when not all can run, whoever has waited longest goes first."""
 
-    def claim(self, cell: Cell) -> Claim:
-        return Claim(urgency=-cell.waited_s, rise=np.stack((cell.priority, np.zeros(len(cell.priority)))))
+    def urgency(self, cell: Cell) -> Floats:
+        return -cell.waited_s
 
 
 @register("equal")

@@ -23,7 +23,7 @@ def explained(
     budget_kw: Floats | None = None,
 ) -> Plan:
     """The plan with these powers. `budget_kw` [K] is what prices left of the limits, where that is less."""
-    given = power_kw @ problem.hours
+    given = problem.energy_kwh(power_kw)
     energy = np.minimum(given, problem.need_kwh)
     reasons = _Reasons(problem, power_kw, budget_kw).all() if len(problem.ev_ids) else ()
     return Plan(

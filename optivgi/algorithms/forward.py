@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from optivgi.algorithms.network import Network
+from optivgi.algorithms.network import Limits, Network
 from optivgi.model.problem import Bools, Floats, Ints, Problem
 
 DONE_KWH = 1e-6
@@ -30,46 +30,56 @@ class Turns:
     shortest_wait_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Cell:
-    """What a policy sees of one cell: the N EVs that are there and want energy."""
+    """What a policy sees of one cell: the N EVs that are there, and what limits them."""
 
     index: int
-    hours: float
+    limits: Limits
+    stay_h: Floats
+    """[N], how long it is there in this cell."""
     need_kwh: Floats
     """[N], what is left of its need."""
     target_kwh: Floats
-    """[N], what is left of what it is meant to get; at most its need."""
+    """[N], what is left of what it is meant to get."""
     hours_after: Floats
-    """[N], how long it is still there after this cell, beyond the grid's end too."""
+    """[N], how long it is still there after this cell."""
     min_kw: Floats
     max_kw: Floats
     priority: Floats
-    arrival_rank: Floats
-    """[N], smaller is earlier; equal for EVs that cannot be told apart."""
+    arrival_s: Floats
+    """[N], start of the cell in which it came; 0 for all that are there now."""
+    departure_s: Floats
     waited_s: Floats
+    delivered_kwh: Floats
+    """[N], what it got in this transaction until this cell."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a policy wants for the N EVs of a cell.
-
-    `urgency` decides who runs when not all can (smaller first). `first_kw` is served before anything else, then everyone
-    rises by `rise` [2, N] (slope and offset of the common level). `strict` serves in order of urgency instead.
+    """How the EVs of a cell rise: `level` [2, N] is slope and offset of what each gets at the common level, `first_kw` [N]
+    is served before that. With `everyone`, all run at their minimum at least, as far as that fits; otherwise those whom the
+    level gives less are paused or raised to it one by one.
     """
 
-    urgency: Floats
-    rise: Floats
+    level: Floats
     first_kw: Floats | None = None
-    strict: bool = False
+    everyone: bool = True
 
 
 class Policy(ABC):
-    """How one cell is shared out."""
+    """How one cell is shared out. `strict` serves in the order of urgency instead of raising all together."""
+
+    strict = False
 
     @abstractmethod
-    def claim(self, cell: Cell) -> Claim:
-        """The claims of the EVs in `cell`."""
+    def urgency(self, cell: Cell) -> Floats:
+        """[N], who runs when not all can: smaller first."""
+
+    def claim(self, cell: Cell, low_kw: Floats, high_kw: Floats) -> Claim:
+        """The claims of EVs that could have between `low_kw` (their minimum) and `high_kw` [N]."""
+        del low_kw, high_kw
+        return Claim(np.stack((cell.priority, np.zeros(len(cell.priority)))))
 
 
 def forward(
@@ -81,105 +91,145 @@ def forward(
     turns: Turns | None = None,
 ) -> Floats:
     """[S, K] powers. EVs are served up to `target_kwh` first (their need if None); what is then free goes to the rest."""
-    return _Walk(
-        problem, network, policy, problem.need_kwh if target_kwh is None else target_kwh, turns or Turns()
-    ).run()
+    return _Walk(problem, network, policy, target_kwh, turns or Turns()).run()
 
 
 class _Walk:
-    def __init__(self, problem: Problem, network: Network, policy: Policy, target_kwh: Floats, turns: Turns) -> None:
+    def __init__(
+        self, problem: Problem, network: Network, policy: Policy, target_kwh: Floats | None, turns: Turns
+    ) -> None:
         self.problem, self.network, self.policy, self.turns = problem, network, policy, turns
         self.need = problem.need_kwh.copy()
-        self.target = np.minimum(target_kwh, problem.need_kwh)
+        self.target = self.need if target_kwh is None else np.minimum(target_kwh, self.need)
         self.waited = problem.waiting_s.copy()
         self.ran = np.where(problem.current_kw > TINY_KW, problem.running_s, 0.0)
-        hours = problem.hours
+        self.stay = np.ascontiguousarray(problem.stay_h.T)
         beyond = np.maximum(problem.departure_s - problem.edges_s[-1], 0.0) / 3600.0
-        ahead = np.cumsum((problem.present * hours)[:, ::-1], axis=1)[:, ::-1]
-        self.hours_after = np.concatenate((ahead[:, 1:], np.zeros((len(self.need), 1))), axis=1) + beyond[:, None]
-        self.power = np.zeros(problem.present.shape)
-        self.arrival_rank = np.argmax(problem.present, axis=1).astype(float)
+        self.after = np.cumsum(self.stay[::-1], axis=0)[::-1] - self.stay + beyond
+        self.power = np.zeros(self.stay.shape)
+        self.arrival_s = problem.edges_s[np.argmax(self.stay > 0, axis=0)]
 
     def run(self) -> Floats:
-        hours = self.problem.hours
-        for index in range(len(hours)):
-            rows = np.flatnonzero(self.problem.present[:, index] & (self.need > DONE_KWH))
-            if len(rows):
-                self._share(index, float(hours[index]), rows)
-        return self.power
+        there = self.stay > 0
+        count = there.sum(axis=1)
+        cells, evs = np.nonzero(there)
+        start = np.concatenate(([0], np.cumsum(np.bincount(cells, minlength=len(count)))))
+        lengths_s = np.diff(self.problem.edges_s).tolist()
+        for index, number in enumerate(count.tolist()):
+            if number == len(self.need):
+                self._share(index, lengths_s[index], None)
+            elif number:
+                self._share(index, lengths_s[index], evs[start[index] : start[index + 1]])
+        return np.ascontiguousarray(self.power.T)
 
-    def _share(self, index: int, hours: float, rows: Ints) -> None:
+    def _share(self, index: int, length_s: float, rows: Ints | None) -> None:
         problem = self.problem
-        need, target = self.need[rows], self.target[rows]
-        low, most = problem.min_kw[rows], problem.max_kw[rows]
+        here: Ints | slice = slice(None) if rows is None else rows
+        need, stay, low = self.need[here], self.stay[index, here], problem.min_kw[here]
+        same = self.target is self.need
+        target = need if same else self.target[here]
         cell = Cell(
             index=index,
-            hours=hours,
+            limits=self.network.at(index, rows),
+            stay_h=stay,
             need_kwh=need,
-            target_kwh=np.maximum(target, 0.0),
-            hours_after=self.hours_after[rows, index],
+            target_kwh=target,
+            hours_after=self.after[index, here],
             min_kw=low,
-            max_kw=most,
-            priority=problem.priority[rows],
-            arrival_rank=self.arrival_rank[rows],
-            waited_s=self.waited[rows],
+            max_kw=problem.max_kw[here],
+            priority=problem.priority[here],
+            arrival_s=self.arrival_s[here],
+            departure_s=problem.departure_s[here],
+            waited_s=self.waited[here],
+            delivered_kwh=problem.delivered_kwh[here] + problem.need_kwh[here] - need,
         )
-        claim = self.policy.claim(cell)
-        high = np.minimum(most, np.maximum(need / hours, low))
-        wanted = np.where(target > DONE_KWH, np.minimum(high, np.maximum(target / hours, low)), 0.0)
-        power = self._shared(index, rows, claim, low, wanted)
-        if (wanted < high).any():
-            power = self._topped_up(index, rows, claim, power, high)
-        self.power[rows, index] = power
-        energy = np.minimum(power * hours, need)
-        self.need[rows] = need - energy
-        self.target[rows] = target - energy
+        wanted = _capped(target, stay, low, cell.max_kw)
+        power = self._shared(cell, here, wanted)
+        if not same:
+            high = _capped(need, stay, low, cell.max_kw)
+            if (high > wanted).any():
+                power = self._topped_up(cell, here, power, high)
+        self.power[index, here] = power
+        energy = np.minimum(power * stay, need)
+        self.need[here] = need - energy
+        if not same:
+            self.target[here] = target - energy
         running = power > TINY_KW
-        self.waited[rows] = np.where(running, 0.0, self.waited[rows] + hours * 3600.0)
-        self.ran[rows] = np.where(running, self.ran[rows] + hours * 3600.0, 0.0)
+        self.waited[here] = np.where(running, 0.0, cell.waited_s + length_s)
+        self.ran[here] = np.where(running, self.ran[here] + length_s, 0.0)
 
-    def _shared(self, index: int, rows: Ints, claim: Claim, low: Floats, wanted: Floats) -> Floats:
-        asking = wanted > 0
-        if claim.strict:
-            order = self._order(rows, claim.urgency)
-            return self.network.in_sequence(index, rows, order[asking[order]], low, wanted)
-        floor = np.where(asking, low, 0.0)
-        runs = self._admitted(index, rows, claim, floor)
-        floor = np.where(runs, floor, 0.0)
-        wanted = np.where(runs, wanted, 0.0)
+    def _shared(self, cell: Cell, here: Ints | slice, wanted: Floats) -> Floats:
+        limits = cell.limits
+        if limits.fit(wanted):
+            return wanted
+        floor = np.minimum(cell.min_kw, wanted)
+        if self.policy.strict:
+            order = self._order(cell, here)
+            return limits.in_sequence(order[wanted[order] > 0], cell.min_kw, wanted)
+        claim = self.policy.claim(cell, floor, wanted)
+        if not claim.everyone:
+            runs = self._chosen(cell, here, claim, floor, wanted)
+        elif limits.fit(floor):
+            runs = None
+        else:
+            runs = limits.admitted(self._order(cell, here), floor)
+        if runs is not None:
+            floor = np.where(runs, floor, 0.0)
+            wanted = np.where(runs, wanted, 0.0)
         if claim.first_kw is not None:
-            first = np.clip(claim.first_kw, floor, wanted)
-            if (first > floor).any():
-                floor = self.network.fill(index, rows, claim.rise, floor, first)
-        return self.network.fill(index, rows, claim.rise, floor, wanted)
+            floor = limits.fill(claim.level, floor, np.minimum(np.maximum(claim.first_kw, floor), wanted))
+        return limits.fill(claim.level, floor, wanted)
 
-    def _topped_up(self, index: int, rows: Ints, claim: Claim, power: Floats, high: Floats) -> Floats:
+    def _chosen(self, cell: Cell, here: Ints | slice, claim: Claim, floor: Floats, wanted: Floats) -> Bools:
+        """[N], who runs when the level alone decides: those it gives their minimum, then others by urgency.
+
+        An EV that must run at some power now to reach its target keeps that; otherwise those at higher powers give way to
+        one more at its minimum, so that no power is left over.
+        """
+        limits, turns, ran = cell.limits, self.turns, self.ran[here]
+        fluid = limits.fill(claim.level, np.zeros(len(floor)), wanted)
+        runs = fluid >= floor - TINY_KW
+        kept = ((ran > 0) & (ran < turns.shortest_run_s)) | ~self.problem.pausable[here]
+        kept |= (cell.waited_s >= turns.longest_wait_s) & ~self.problem.departure_known[here]
+        if runs.all():
+            return runs
+        required = (cell.target_kwh - cell.max_kw * cell.hours_after) / cell.stay_h
+        least = np.where(runs, np.minimum(np.maximum(required, floor), fluid), floor)
+        order = self._order(cell, here)
+        rank = np.where(fluid > TINY_KW, 4, 5)
+        for better, who in ((3, runs), (2, kept), (1, required > 0.5 * floor), (0, required > floor)):
+            rank[who] = better
+        order = order[np.argsort(rank[order], kind="stable")]
+        order = order[(wanted > 0)[order] & (rank[order] < 5)]
+        return limits.admitted(order, least)
+
+    def _topped_up(self, cell: Cell, here: Ints | slice, power: Floats, high: Floats) -> Floats:
         """`power` with what is still free given to whoever still needs energy, those that run already before others."""
-        network, problem = self.network, self.problem
-        if not (network.room_left(index, rows, power) > TINY_KW).all():
+        limits = cell.limits
+        if not (limits.left(power) > TINY_KW).all():
             return power
-        idle = np.flatnonzero(power <= TINY_KW)
-        floor = power.copy()
-        if len(idle):
-            floor[idle] = problem.min_kw[rows[idle]]
-            order = self._order(rows, claim.urgency)
-            ranked = np.concatenate((order[power[order] > TINY_KW], order[power[order] <= TINY_KW]))
-            floor = np.where(network.admitted(index, rows, ranked, floor), floor, 0.0)
-        high = np.where(floor > TINY_KW, high, 0.0)
-        return network.fill(index, rows, claim.rise, floor, np.maximum(high, floor))
+        idle = (power <= TINY_KW) & (high > 0)
+        floor = power
+        if idle.any():
+            order = self._order(cell, here)
+            floor = np.where(idle, cell.min_kw, power)
+            ranked = np.concatenate((order[~idle[order]], order[idle[order]]))
+            floor = np.where(limits.admitted(ranked, floor), floor, 0.0)
+            high = np.where(floor > TINY_KW, high, 0.0)
+        level = self.policy.claim(cell, floor, high).level
+        return limits.fill(level, floor, np.maximum(high, floor))
 
-    def _admitted(self, index: int, rows: Ints, claim: Claim, floor: Floats) -> Bools:
-        network = self.network
-        if (network.room_left(index, rows, floor) >= -TINY_KW).all():
-            return np.ones(len(rows), dtype=bool)
-        return network.admitted(index, rows, self._order(rows, claim.urgency), floor)
-
-    def _order(self, rows: Ints, urgency: Floats) -> Ints:
+    def _order(self, cell: Cell, here: Ints | slice) -> Ints:
         """Positions in the order in which they are let in."""
-        turns = self.turns
-        waited, ran = self.waited[rows], self.ran[rows]
+        turns, waited, ran = self.turns, cell.waited_s, self.ran[here]
         overdue = np.where(waited >= turns.longest_wait_s, -waited, 0.0)
         fresh = (ran > 0) & (ran < turns.shortest_run_s)
         shut = (waited > 0) & (waited < turns.shortest_wait_s)
-        rank = np.where(self.problem.pausable[rows], np.where(fresh, 1, np.where(shut, 3, 2)), 0)
-        return np.lexsort((rows, -waited, np.round(urgency, 9), overdue, rank))
+        rank = np.where(self.problem.pausable[here], np.where(fresh, 1, np.where(shut, 3, 2)), 0)
+        return np.lexsort((-waited, np.round(self.policy.urgency(cell), 9), overdue, rank))
+
+
+def _capped(energy_kwh: Floats, stay_h: Floats, min_kw: Floats, max_kw: Floats) -> Floats:
+    """[N], the power that delivers the energy within the stay, between minimum and maximum; 0 if there is none left."""
+    power: Floats = np.minimum(np.maximum(energy_kwh / stay_h, min_kw), max_kw)
+    return np.where(energy_kwh > DONE_KWH, power, 0.0)

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from optivgi.algorithms.base import Algorithm, register
 from optivgi.algorithms.explain import explained
 from optivgi.algorithms.forward import Cell, Claim, Policy, forward
 from optivgi.algorithms.network import Network
 from optivgi.model.plan import Plan
-from optivgi.model.problem import Problem
+from optivgi.model.problem import Floats, Problem
 
 
 class RequiredRate(Policy):
     """First the steady power that completes each EV just at its departure, then equal power for all."""
 
-    def claim(self, cell: Cell) -> Claim:
-        hours_left = cell.hours_after + cell.hours
-        return Claim(
-            urgency=hours_left - cell.target_kwh / cell.max_kw,
-            first_kw=cell.target_kwh / hours_left,
-            rise=np.stack((cell.priority, np.zeros(len(cell.priority)))),
-        )
+    def urgency(self, cell: Cell) -> Floats:
+        return laxity_h(cell)
+
+    def claim(self, cell: Cell, low_kw: Floats, high_kw: Floats) -> Claim:
+        equal = super().claim(cell, low_kw, high_kw)
+        return Claim(equal.level, first_kw=cell.target_kwh / (cell.hours_after + cell.stay_h))
+
+
+def laxity_h(cell: Cell) -> Floats:
+    """[N], how long each EV could still wait and yet get its target at its maximum power."""
+    return cell.hours_after + cell.stay_h - cell.target_kwh / cell.max_kw
 
 
 @register("go")

@@ -49,7 +49,7 @@ def fair_energies(problem: Problem, network: Network, solve: Solve, time_limit_s
     model = _EnergyModel(problem, network)
     total = problem.need_kwh + problem.delivered_kwh
     energy = np.zeros(len(total))
-    free = (problem.need_kwh > DONE_KWH) & problem.present.any(axis=1)
+    free = (problem.need_kwh > DONE_KWH) & (problem.stay_h > 0).any(axis=1)
     while free.any():
         ceiling = float((1.0 / problem.priority[free]).min())
         slope = np.where(free, problem.priority * total, 0.0)
@@ -74,17 +74,19 @@ class _EnergyModel:
 
     def __init__(self, problem: Problem, network: Network) -> None:
         self.ev, self.cell = np.nonzero(problem.present & (problem.need_kwh > DONE_KWH)[:, None])
-        self.evs, cells = problem.present.shape
+        self.evs, cells = problem.stay_h.shape
         hours = problem.hours
+        stay_h = problem.stay_h[self.ev, self.cell]
         pairs = len(self.ev)
-        self.high = np.concatenate((problem.max_kw[self.ev] * hours[self.cell], [np.inf]))
+        self.high = np.concatenate((problem.max_kw[self.ev] * stay_h, [np.inf]))
         bounded = np.isfinite(network.room)
         number = np.cumsum(bounded.ravel()).reshape(bounded.shape) - 1
         parts = []
         for row in range(len(network.room)):
             used = (network.weight[row, self.ev] > 0) & bounded[row, self.cell]
             at = np.flatnonzero(used)
-            parts.append((number[row, self.cell[at]], at, network.weight[row, self.ev[at]]))
+            weight = network.weight[row, self.ev[at]] * hours[self.cell[at]] / stay_h[at]
+            parts.append((number[row, self.cell[at]], at, weight))
         limits = int(bounded.sum())
         self.floor_rows = slice(limits + self.evs, limits + 2 * self.evs)
         every = np.arange(pairs)

@@ -22,13 +22,15 @@ class Network:
     weight: Floats
     room: Floats
     nested: bool
+    single: bool = False
+    """Whether there is one limit for everybody."""
 
     @classmethod
     def of(cls, problem: Problem) -> Network:
         """Rows that can bind; those above nobody or without a limit are left out."""
-        evs, cells = problem.present.shape
+        evs, cells = problem.stay_h.shape
         if len(problem.parent) == 1 and not np.isfinite(problem.limit_a).any():
-            return cls(np.ones((1, evs)), problem.limit_kw, nested=True)
+            return cls(np.ones((1, evs)), problem.limit_kw, nested=True, single=True)
         mask = below(problem)
         weights, rooms = [np.zeros((0, evs))], [np.zeros((0, cells))]
         amps = problem.amps_per_kw.T
@@ -40,25 +42,57 @@ class Network:
             rooms.append(limit[kept])
         return _without_twins(np.concatenate(weights), np.concatenate(rooms))
 
-    def fill(self, cell: int, rows: Ints, claim: Floats, low_kw: Floats, high_kw: Floats) -> Floats:
-        """rates.fill for the EVs at positions `rows`; `claim` [2, N] is slope and offset."""
-        return rates.fill(self._weight(rows), self.room[:, cell], claim, low_kw, high_kw)
+    def at(self, cell: int, rows: Ints | None) -> Limits:
+        """The limits on the EVs at positions `rows` (None is all) in one cell."""
+        weight = self.weight if rows is None else self.weight[:, rows]
+        if self.single:
+            return OneLimit(weight, self.room[:, cell], None, float(self.room[0, cell]))
+        return Limits(weight, self.room[:, cell], [np.flatnonzero(row) for row in weight] if self.nested else None)
 
-    def _weight(self, rows: Ints) -> Floats:
-        return self.weight if len(rows) == self.weight.shape[1] else self.weight[:, rows]
 
-    def in_sequence(self, cell: int, rows: Ints, order: Ints, low_kw: Floats, high_kw: Floats) -> Floats:
-        """rates.in_sequence for the EVs at positions `rows`."""
-        return rates.in_sequence(self._weight(rows), self.room[:, cell], order, low_kw, high_kw)
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`weight` [M, N] and `room` [M] of one cell; `members` of each row, smaller rows first, if they are nested."""
 
-    def admitted(self, cell: int, rows: Ints, order: Ints, min_kw: Floats) -> Bools:
-        """rates.admitted for the EVs at positions `rows`."""
-        return rates.admitted(self._weight(rows), self.room[:, cell], order, min_kw)
+    weight: Floats
+    room: Floats
+    members: list[Ints] | None
 
-    def room_left(self, cell: int, rows: Ints, power_kw: Floats) -> Floats:
-        """[M], what is left of each row's room when the EVs at `rows` draw `power_kw` and the others nothing."""
-        rest: Floats = self.room[:, cell] - self._weight(rows) @ power_kw
+    def fill(self, claim: Floats, low_kw: Floats, high_kw: Floats) -> Floats:
+        """rates.fill by the quickest way."""
+        if self.members is None:
+            return rates.fill(self.weight, self.room, claim, low_kw, high_kw)
+        return rates.fill_nested(self.members, self.room, claim, low_kw, high_kw)
+
+    def fit(self, power_kw: Floats) -> bool:
+        """Whether these powers keep every limit."""
+        return bool((self.weight @ power_kw <= self.room + rates.ROUNDING).all())
+
+    def left(self, power_kw: Floats) -> Floats:
+        """[M], what these powers leave."""
+        rest: Floats = self.room - self.weight @ power_kw
         return rest
+
+    def in_sequence(self, order: Ints, low_kw: Floats, high_kw: Floats) -> Floats:
+        """rates.in_sequence."""
+        return rates.in_sequence(self.weight, self.room, order, low_kw, high_kw)
+
+    def admitted(self, order: Ints, min_kw: Floats) -> Bools:
+        """rates.admitted."""
+        return rates.admitted(self.weight, self.room, order, min_kw)
+
+
+@dataclass(frozen=True, slots=True)
+class OneLimit(Limits):
+    """The limit of a site with one circuit."""
+
+    kw: float
+
+    def fill(self, claim: Floats, low_kw: Floats, high_kw: Floats) -> Floats:
+        return rates.fill_one(self.kw, claim, low_kw, high_kw)
+
+    def fit(self, power_kw: Floats) -> bool:
+        return bool(power_kw.sum() <= self.kw + rates.ROUNDING)
 
 
 def _without_twins(weight: Floats, room: Floats) -> Network:
@@ -74,7 +108,7 @@ def _without_twins(weight: Floats, room: Floats) -> Network:
             keep.append(row)
         else:
             room[twin] = np.minimum(room[twin], room[row])
-    kept = np.array(keep, dtype=np.int64)
+    kept = np.array(sorted(keep, key=lambda row: int((shape[row] > 0).sum())), dtype=np.int64)
     return Network(shape[kept], room[kept], _nested(shape[kept]))
 
 

@@ -40,6 +40,26 @@ def water_levels(weight: Floats, room: Floats, claim: Floats, low_kw: Floats, hi
     return levels
 
 
+def fill_one(room: float, claim: Floats, low_kw: Floats, high_kw: Floats) -> Floats:
+    """[N], `fill` for a single row that weighs everybody by 1."""
+    if high_kw.sum() <= room + ROUNDING:
+        return high_kw
+    slope, offset = claim
+    at = np.concatenate((low_kw - offset, high_kw - offset))
+    at /= np.concatenate((slope, slope))
+    order = at.argsort()
+    at = at[order]
+    rate = np.concatenate((slope, -slope))[order].cumsum()
+    filled = (rate[:-1] * (at[1:] - at[:-1])).cumsum()
+    missing = room - low_kw.sum()
+    position = int(filled.searchsorted(missing))
+    if position >= len(filled):
+        return high_kw
+    before = filled[position - 1] if position else 0.0
+    level = at[position] + max(missing - before, 0.0) / max(rate[position], 1e-300)
+    return np.minimum(np.maximum(slope * level + offset, low_kw), high_kw)
+
+
 def fill(weight: Floats, room: Floats, claim: Floats, low_kw: Floats, high_kw: Floats) -> Floats:
     """[N], the max-min fair powers: everyone rises with one level, clip(slope * level + offset, low, high), until a row
     is full; those in it stop there and the others rise on.
@@ -89,18 +109,32 @@ def in_sequence(weight: Floats, room: Floats, order: Ints, low_kw: Floats, high_
     return power
 
 
+def fill_nested(inside: list[Ints], room: Floats, claim: Floats, low_kw: Floats, high_kw: Floats) -> Floats:
+    """[N], `fill` for rows that weigh by 1 and are disjoint or one inside the other, smaller ones first.
+
+    An inner row caps its EVs at its own level; an outer one then finds its level under those caps, which is the same as
+    raising all together.
+    """
+    high = high_kw
+    for members, limit in zip(inside, room.tolist(), strict=True):
+        top = high[members]
+        if top.sum() > limit + ROUNDING:
+            if high is high_kw:
+                high = high_kw.copy()
+            high[members] = fill_one(limit, claim[:, members], low_kw[members], top)
+    return high
+
+
 def fitting(weight: Floats, room: Floats, power_kw: Floats) -> Bools:
     """[N], whose `power_kw` would fit if it came alone."""
     return np.asarray((weight * power_kw <= room[:, None] + ROUNDING).all(axis=0))
 
 
 def admitted(weight: Floats, room: Floats, order: Ints, min_kw: Floats) -> Bools:
-    """[N], who may run at least at its minimum: first come in `order`, passing over those that do not fit any more.
+    """[N], who of those in `order` may run at least at its minimum: the first as far as they fit, passing over others.
 
     Never admits more than fits, so that a limit below the sum of the minimums pauses some and is not exceeded.
     """
-    if (weight @ min_kw <= room + ROUNDING).all():
-        return np.ones(len(min_kw), dtype=bool)
     runs = np.zeros(len(min_kw), dtype=bool)
     left = room.copy()
     waiting = order

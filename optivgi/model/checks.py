@@ -60,7 +60,7 @@ def violations(problem: Problem, plan: Plan) -> tuple[Violation, ...]:
 
 
 def _shapes(problem: Problem, plan: Plan) -> Iterator[Violation]:
-    evs, cells = problem.present.shape
+    evs, cells = problem.stay_h.shape
     for name, actual, expected in (
         ("power_kw", plan.power_kw.shape, (evs, cells)),
         ("energy_kwh", plan.energy_kwh.shape, (evs,)),
@@ -100,7 +100,7 @@ def _pauses(problem: Problem, plan: Plan, running: Bools) -> list[Violation]:
 
 
 def _energy_before(problem: Problem, power: Floats) -> Floats:
-    energy = power * problem.hours
+    energy = power * problem.stay_h
     before: Floats = np.cumsum(energy, axis=1) - energy
     return before
 
@@ -154,12 +154,11 @@ def _energy(problem: Problem, plan: Plan, running: Bools) -> list[Violation]:
     evs, cells = running.shape
     if evs == 0:
         return []
-    hours = problem.hours
-    given = plan.power_kw @ hours
+    given = problem.energy_kwh(plan.power_kw)
     last = cells - 1 - np.argmax(running[:, ::-1], axis=1)
     rows = np.arange(evs)
     final_kw = np.where(running.any(axis=1), plan.power_kw[rows, last], 0.0)
-    before_last = given - final_kw * hours[last]
+    before_last = given - final_kw * problem.stay_h[rows, last]
     least_kw = np.maximum(problem.min_kw, problem.step_kw)
     completes = (final_kw <= least_kw + POWER_KW) & (before_last < problem.need_kwh)
     excess = np.where(completes, 0.0, given - problem.need_kwh)

@@ -113,16 +113,25 @@ def _problem(
     circuit = np.array([positions[ev.circuit] for ev in evs], dtype=np.int64)
     parent = np.array([-1 if c.parent is None else positions[c.parent] for c in site.circuits], dtype=np.int64)
 
-    edges_s = horizon.edges(arrival_s, departure_s, changes_s, settings)
-    for attempt in ("events", "turns"):
-        present = horizon.presence(arrival_s, departure_s, edges_s)
-        limit_kw, limit_a = _limits(site, now, edges_s, parent, taken)
-        if attempt == "turns":
-            break
-        busy = _minimums_exceed(present, np.where(need_kwh > 0, min_kw, 0.0), circuit, parent, limit_kw)
-        if not busy.any():
-            break
+    max_kw = _column([ev.max_kw for ev in evs])
+
+    def idle(at_s: Floats) -> Bools:
+        strictest = min(
+            (lim for c in site.circuits if c.limit for step in c.limit.steps if (lim := step.limit_kw) is not None),
+            default=np.inf,
+        )
+        return np.asarray(horizon.asked_kw(arrival_s, departure_s, max_kw, at_s) <= strictest)
+
+    edges_s = horizon.edges(arrival_s, departure_s, changes_s, settings, idle)
+    limit_kw, limit_a = _limits(site, now, edges_s, parent, taken)
+    stay_h = horizon.stays(arrival_s, departure_s, edges_s)
+    busy = _exceed(stay_h, np.where(need_kwh > 0, min_kw, 0.0), circuit, parent, limit_kw)
+    if busy.any():
         edges_s = horizon.subdivided(edges_s, busy, settings, len(evs))
+        limit_kw, limit_a = _limits(site, now, edges_s, parent, taken)
+        stay_h = horizon.stays(arrival_s, departure_s, edges_s)
+    contended = _exceed(stay_h, max_kw, circuit, parent, limit_kw) | np.isfinite(limit_a).any(axis=0)
+    stay_h = horizon.whole_only(stay_h, edges_s, contended)
 
     on_phase, lines = _phases(evs)
     state = [states.get(ev.ev_id, _UNKNOWN) for ev in evs]
@@ -130,10 +139,10 @@ def _problem(
         now=now,
         edges_s=edges_s,
         ev_ids=tuple(ev.ev_id for ev in evs),
-        present=present,
+        stay_h=stay_h,
         need_kwh=need_kwh,
         min_kw=min_kw,
-        max_kw=_column([ev.max_kw for ev in evs]),
+        max_kw=max_kw,
         volts=_column([ev.voltage_v for ev in evs]),
         on_phase=on_phase,
         lines=lines,
@@ -281,13 +290,13 @@ def _limits(
     return limit_kw, limit_a
 
 
-def _minimums_exceed(present: Bools, min_kw: Floats, circuit: Ints, parent: Ints, limit_kw: Floats) -> Bools:
-    """[K], whether the minimum powers of those present do not all fit under some circuit's limit."""
+def _exceed(stay_h: Floats, power_kw: Floats, circuit: Ints, parent: Ints, limit_kw: Floats) -> Bools:
+    """[K], whether `power_kw` of all who are there would not fit under some circuit's limit."""
     asked = np.zeros_like(limit_kw)
     if len(parent) == 1:
-        asked[0] = min_kw @ present
+        asked[0] = power_kw @ (stay_h > 0)
     else:
-        np.add.at(asked, circuit, min_kw[:, None] * present)
+        np.add.at(asked, circuit, power_kw[:, None] * (stay_h > 0))
         for position in range(len(parent) - 1, 0, -1):
             asked[parent[position]] += asked[position]
     return np.asarray((asked > limit_kw + 1e-9).any(axis=0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,6 +13,9 @@ from optivgi.model.problem import Bools, Floats
 from optivgi.model.units import seconds_after
 
 NOISE_S = 1e-6
+
+Idle = Callable[[Floats], Bools]
+"""At which of some instants (seconds after now) no limit can bind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +50,13 @@ def departures(stated_s: Floats, plugged_in: Bools, settings: GridSettings) -> t
     return np.where(credible, stated_s, settings.assumed_stay_s), credible
 
 
-def edges(arrival_s: Floats, departure_s: Floats, changes_s: Floats, settings: GridSettings) -> Floats:
+def edges(
+    arrival_s: Floats, departure_s: Floats, changes_s: Floats, settings: GridSettings, idle: Idle | None = None
+) -> Floats:
     """[K+1] cell boundaries from 0 to the last departure (at most `longest_horizon_s`), strictly increasing.
 
     Boundaries are arrivals, departures and `changes_s` (limits and prices). When there are too many, whole cells are
-    merged, those between EV events before those between changes.
+    merged: first where `idle` says that all EVs get their maximum anyhow, last those between changes.
     """
     end = float(np.clip(departure_s.max(initial=0.0), settings.replan_s, settings.longest_horizon_s))
     first = _first_edge(np.concatenate((arrival_s, departure_s, changes_s)), end, settings)
@@ -58,8 +64,12 @@ def edges(arrival_s: Floats, departure_s: Floats, changes_s: Floats, settings: G
     events = np.setdiff1d(_between(np.concatenate((arrival_s, departure_s)), first, end), changes)
     room = settings.cells_for(len(arrival_s)) - 2
     changes = _thinned(changes, room)
-    events = _thinned(events, max(0, room - len(changes)))
-    grid = np.unique(np.round(np.concatenate(([0.0, first, end], changes, events)), 3))
+    room = max(0, room - len(changes))
+    if len(events) > room and idle is not None:
+        free = idle(events)
+        spare = _thinned(events[free], max(room // 8, room - int((~free).sum())))
+        events = np.concatenate((_thinned(events[~free], room - len(spare)), spare))
+    grid = np.unique(np.round(np.concatenate(([0.0, first, end], changes, _thinned(np.sort(events), room))), 3))
     return np.asarray(grid[np.concatenate(([True], np.diff(grid) > NOISE_S))], dtype=np.float64)
 
 
@@ -102,13 +112,31 @@ def subdivided(edges_s: Floats, busy: Bools, settings: GridSettings, evs: int) -
     return np.concatenate([*pieces, edges_s[-1:]])
 
 
-def presence(arrival_s: Floats, departure_s: Floats, edges_s: Floats) -> Bools:
-    """[S, K], whether an EV is there for the whole cell; whoever is there now counts for the whole first cell."""
-    arrived = arrival_s[:, None] <= edges_s[None, :-1] + NOISE_S
-    stays = departure_s[:, None] >= edges_s[None, 1:] - NOISE_S
-    present: Bools = arrived & stays
-    present[:, 0] = arrival_s <= NOISE_S
+def stays(arrival_s: Floats, departure_s: Floats, edges_s: Floats) -> Floats:
+    """[S, K], hours of each cell in which an EV is there; whoever is there now counts for the whole first cell."""
+    start, end = edges_s[:-1], edges_s[1:]
+    present = np.minimum(departure_s[:, None], end) - np.maximum(arrival_s[:, None], start)
+    present[present < NOISE_S] = 0.0
+    present[:, 0] = np.where(arrival_s <= NOISE_S, end[0], present[:, 0])
+    present /= 3600.0
     return present
+
+
+def whole_only(stay_h: Floats, edges_s: Floats, contended: Bools) -> Floats:
+    """`stay_h` without the EVs that come or leave within a cell in which others could use their power (`contended` [K])."""
+    partly = contended[None, 1:] & (stay_h[:, 1:] < (np.diff(edges_s)[1:] - NOISE_S) / 3600.0)
+    stay_h[:, 1:][partly] = 0.0
+    return stay_h
+
+
+def asked_kw(arrival_s: Floats, departure_s: Floats, max_kw: Floats, at_s: Floats) -> Floats:
+    """[N], the sum of the maxima of the EVs that are there just before each of the instants `at_s`."""
+    come, gone = np.argsort(arrival_s), np.argsort(departure_s)
+    total = np.concatenate(([0.0], np.cumsum(max_kw[come])))
+    left = np.concatenate(([0.0], np.cumsum(max_kw[gone])))
+    came = total[np.searchsorted(arrival_s[come], at_s, side="left")]
+    went = left[np.searchsorted(departure_s[gone], at_s, side="left")]
+    return np.asarray(came - went, dtype=np.float64)
 
 
 def limit_on(series: LimitSeries, now: datetime, edges_s: Floats) -> Floats:

@@ -17,7 +17,7 @@ Ints = NDArray[np.int64]
 
 PHASES = ("L1", "L2", "L3")
 _PER_EV = (
-    "present",
+    "stay_h",
     "need_kwh",
     "min_kw",
     "max_kw",
@@ -42,7 +42,8 @@ _PER_EV = (
 class Problem:
     """What is to be planned. Cell k lasts from `edges_s[k]` to `edges_s[k + 1]` seconds after `now`.
 
-    Every EV's power in a cell where it is present is 0 or between its minimum and maximum; where it is absent it is 0.
+    Every EV's power in a cell where it is present is 0 or between its minimum and maximum; where it is absent it is 0. Limits
+    hold at every instant of a cell, so a power counts against them in the whole cell even if its EV comes late or leaves early.
     In each cell and circuit the EVs below it stay within `limit_kw` and, on each phase, within `limit_a`.
     `np.inf` is no limit; `np.nan` is not known. Circuit 0 is the root; `parent[0]` is -1 and parents come before children.
     """
@@ -52,8 +53,8 @@ class Problem:
     """[K+1], first 0, strictly increasing."""
     ev_ids: tuple[str, ...]
     """[S], unique."""
-    present: Bools
-    """[S, K], plugged in (or expected) for the whole cell."""
+    stay_h: Floats
+    """[S, K], how long in the cell it is plugged in (or expected): its power holds, and counts, for that long."""
     need_kwh: Floats
     """[S], still to deliver, >= 0."""
     min_kw: Floats
@@ -117,6 +118,15 @@ class Problem:
         """The same problem with the EVs at positions `order`, in that order."""
         per_ev = {name: getattr(self, name)[order] for name in _PER_EV}
         return replace(self, ev_ids=tuple(self.ev_ids[position] for position in order), **per_ev)
+
+    @property
+    def present(self) -> Bools:
+        """[S, K], whether it is there in the cell."""
+        return self.stay_h > 0
+
+    def energy_kwh(self, power_kw: Floats) -> Floats:
+        """[S], what powers [S, K] amount to while the EVs are there."""
+        return np.einsum("sk,sk->s", power_kw, self.stay_h)
 
     @property
     def hours(self) -> Floats:
