@@ -36,6 +36,7 @@ from csms.store import records, tables
 from csms.store import stations as station_rows
 from csms.store.database import Database
 from csms.store.seeding import seed
+from csms.tasks import Tasks
 from optivgi.model.clock import Clock
 
 log = logging.getLogger("csms")
@@ -77,7 +78,7 @@ class Csms:
             sender = await stack.enter_async_context(
                 CallbackSender(policy, timeout_s=self._settings.callback_timeout_s)
             )
-            tasks = await stack.enter_async_context(asyncio.TaskGroup())
+            tasks = await stack.enter_async_context(Tasks())
             hooks = Webhooks(self._subscriptions, sender)
             stack.push_async_callback(_finish, hooks, tasks.create_task(hooks.run()))
             ocpp = await stack.enter_async_context(self._ocpp(hooks))

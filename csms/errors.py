@@ -20,6 +20,7 @@ A station's Rejected, a duplicate message, an unknown idTag are values with a re
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -40,7 +41,8 @@ class SettingsError(CsmsError):
 class PortUnavailable(CsmsError):
     """A listener cannot be opened on the port that its setting names."""
 
-    def __init__(self, listener: str, host: str, port: int, setting: str, reason: str) -> None:
+    def __init__(self, listener: str, host: str, port: int, setting: str, cause: OSError) -> None:
+        reason = os.strerror(cause.errno) if cause.errno and cause.errno > 0 else str(cause)
         super().__init__(
             f"{listener} cannot listen on {host}:{port}: {reason}; free the port or set {setting} to another one"
         )

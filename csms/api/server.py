@@ -12,6 +12,7 @@ from typing import Any, Self
 import uvicorn
 
 from csms.errors import PortUnavailable
+from csms.tasks import Tasks
 
 GRACE_S = 1
 """How long requests under way may take to finish when the listener closes."""
@@ -37,7 +38,7 @@ class HttpServer:
             timeout_graceful_shutdown=GRACE_S,
         )
         self._server = _Server(config)
-        self._tasks = asyncio.TaskGroup()
+        self._tasks = Tasks()
         self._socket: socket.socket | None = None
         self.port = port
 
@@ -45,7 +46,7 @@ class HttpServer:
         self._socket = self._bind()
         self.port = self._socket.getsockname()[1]
         await self._tasks.__aenter__()
-        self._tasks.create_task(self._server.serve(sockets=[self._socket]))
+        self._serving = self._tasks.create_task(self._server.serve(sockets=[self._socket]))
         return self
 
     async def __aexit__(
@@ -53,7 +54,10 @@ class HttpServer:
     ) -> None:
         self._server.should_exit = True
         try:
-            await self._tasks.__aexit__(kind if kind is asyncio.CancelledError else None, None, None)
+            _, late = await asyncio.wait({self._serving}, timeout=2 * GRACE_S)
+            for task in late:
+                task.cancel()
+            await self._tasks.__aexit__(kind, error, trace)
         finally:
             if self._socket is not None:
                 self._socket.close()
@@ -63,8 +67,7 @@ class HttpServer:
         try:
             return socket.create_server((self._host, self._asked_port), family=family, backlog=1024)
         except OSError as error:
-            reason = error.strerror or str(error)
-            raise PortUnavailable(self._name, self._host, self._asked_port, self._setting, reason) from error
+            raise PortUnavailable(self._name, self._host, self._asked_port, self._setting, error) from error
 
 
 class _Server(uvicorn.Server):

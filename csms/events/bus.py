@@ -12,6 +12,7 @@ from typing import Self
 from csms.events.envelope import body_of, headers_of
 from csms.events.mailbox import Mailbox
 from csms.ports import Envelope, Subscriber
+from csms.tasks import Tasks
 
 log = logging.getLogger("csms.events")
 
@@ -25,12 +26,12 @@ class InProcessBus:
 
     def __init__(self, capacity: int = 10_000, flush_s: float = 1.0) -> None:
         self._capacity, self._flush_s = capacity, flush_s
-        self._tasks: asyncio.TaskGroup | None = None
+        self._tasks: Tasks | None = None
         self._readers: dict[asyncio.Task[None], Mailbox[Envelope]] = {}
         self._closed = False
 
     async def __aenter__(self) -> Self:
-        self._tasks = asyncio.TaskGroup()
+        self._tasks = Tasks()
         await self._tasks.__aenter__()
         return self
 

@@ -17,6 +17,7 @@ from aio_pika.exceptions import CONNECTION_EXCEPTIONS
 from csms.events.envelope import body_of, headers_of
 from csms.events.mailbox import Mailbox
 from csms.ports import Envelope
+from csms.tasks import Tasks
 
 log = logging.getLogger("csms.events")
 
@@ -53,7 +54,7 @@ class RabbitMQBus:
         parts = urlsplit(url)
         self.broker = f"{parts.hostname}:{parts.port or (5671 if parts.scheme == 'amqps' else 5672)}"
         self._mailbox: Mailbox[Envelope] = Mailbox(f"the queue to the broker {self.broker}", capacity)
-        self._tasks: asyncio.TaskGroup | None = None
+        self._tasks: Tasks | None = None
         self._sender: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
         self._connected = False
@@ -61,7 +62,7 @@ class RabbitMQBus:
         self.reason = "not connected yet"
 
     async def __aenter__(self) -> Self:
-        self._tasks = asyncio.TaskGroup()
+        self._tasks = Tasks()
         await self._tasks.__aenter__()
         self._sender = self._tasks.create_task(self._run())
         return self

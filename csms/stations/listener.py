@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable
@@ -30,6 +29,7 @@ from csms.stations.observer import Observer
 from csms.stations.registry import Registry
 from csms.store import stations
 from csms.store.database import Database
+from csms.tasks import Tasks
 from optivgi.model.clock import Clock
 
 log = logging.getLogger("csms.stations")
@@ -123,7 +123,7 @@ class OcppServer:
         async with self._desk.db.begin() as connection:
             await stations.set_all_offline(connection)
         async with AsyncExitStack() as stack:
-            tasks = await stack.enter_async_context(asyncio.TaskGroup())
+            tasks = await stack.enter_async_context(Tasks())
             tasks.create_task(self._desk.journal.run())
             tasks.create_task(self._desk.deferral.run())
             stack.callback(self._desk.journal.close)
@@ -131,8 +131,7 @@ class OcppServer:
             try:
                 self._server = await stack.enter_async_context(self._listen())
             except OSError as error:
-                reason = error.strerror or str(error)
-                raise PortUnavailable("OCPP", self._host, self._asked_port, "OCPP16_PORT", reason) from error
+                raise PortUnavailable("OCPP", self._host, self._asked_port, "OCPP16_PORT", error) from error
             self._stack = stack.pop_all()
         return self
 
