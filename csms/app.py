@@ -82,14 +82,14 @@ class Csms:
             hooks = Webhooks(self._subscriptions, sender)
             stack.push_async_callback(_finish, hooks, tasks.create_task(hooks.run()))
             ocpp = await stack.enter_async_context(self._ocpp(hooks))
-            self.ocpp_port, self.stations = ocpp.port, ocpp.stations
+            self.ocpp_port, self.stations, self._journal = ocpp.port, ocpp.stations, ocpp.journal
             messages = MessageApi(self.stations, self.bus, self._clock, sender, tasks)
             stack.push_async_callback(messages.finish, FINISH_S)
             data = DataApi(self.database, hooks, policy, ocpp.disconnect, self._listeners)
-            self.rest_app = self._rest_app(messages, data, ocpp)
             self.graphql = GraphQLService(self.database)
             secret = self._settings.hasura_admin_secret.get_secret_value()
             self.graphql_app = graphql_app(self.graphql, secret or None)
+            self.rest_app = self._rest_app(messages, data, ocpp)
             if self._listen_http:
                 await self._listen(stack)
             log.info("OCPP 1.6 stations connect to ws://%s:%d/<station id>", self._settings.bind_host, self.ocpp_port)
@@ -100,6 +100,10 @@ class Csms:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._stack.__aexit__(kind, error, trace)
+
+    async def flushed(self) -> None:
+        """Returns once everything that stations and CSMS said to each other so far is in the database."""
+        await self._journal.flushed()
 
     async def _open_database(self) -> Database:
         """The database, however long it takes to answer."""
@@ -172,7 +176,8 @@ class Csms:
         health = Health({"database": database, "broker": broker, "ocpp": listener})
         operations = [*messages.operations(OUTGOING.values()), *data.operations()]
         document = openapi.openapi(operations, importlib.metadata.version("optivgi"))
-        return rest_app(operations, health.route(), *openapi.routes(document))
+        # GraphQL answers here too, so that http://graphql-engine:8080 may be another name for this host.
+        return rest_app(operations, health.route(), *openapi.routes(document), *self.graphql_app.routes)
 
     async def _listen(self, stack: AsyncExitStack) -> None:
         host = self._settings.bind_host

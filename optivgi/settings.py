@@ -180,6 +180,9 @@ class OptimizerSettings(BaseSettings):
     amqp_url: AmqpUrl = _text(
         "amqp://guest:guest@amqp-broker:5672", "an amqp or amqps address, or empty for no broker", repr=False
     )
+    amqp_exchange: str = _text(
+        "citrineos", "the name of the exchange with the CSMS's events", min_length=1, max_length=127
+    )
     http_api_url: HttpUrl = _text("", "an http or https address, or empty", "http://localhost:8000")
     callback_url: HttpUrl = _text(
         "", "the http or https address at which the CSMS reaches the optimizer, or empty", "http://optivgi:8099"

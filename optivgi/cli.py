@@ -1,0 +1,124 @@
+"""The `optivgi` command. Heavy modules are imported by the command that needs them, so that each starts quickly."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from optivgi.errors import OptiVGIError
+
+app = typer.Typer(
+    name="optivgi",
+    help="Keeps a charging site under its power limit, fairly, through your CSMS.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+WRONG_INPUT = 2
+PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+
+
+@app.command()
+def demo(
+    scenario: Annotated[Path | None, typer.Option(help="Sessions to play (default: SCENARIO_FILE).")] = None,
+    limit: Annotated[
+        float | None, typer.Option(metavar="KW", help="Site limit (default: SITE_POWER_LIMIT_KW).")
+    ] = None,
+    algorithm: Annotated[str | None, typer.Option(help="Planning algorithm (default: ALGORITHM).")] = None,
+    speed: Annotated[float, typer.Option(help="Times real time.")] = 60.0,
+    plot: Annotated[Path, typer.Option(help="Where the picture goes.")] = Path("curtailment_plot.png"),
+    json: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write the facts as JSON; - is standard output.")
+    ] = None,
+) -> None:
+    """CSMS, chargers, optimizer and verifier in one process, on accelerated time."""
+    from optivgi.demo import DemoOptions, run
+    from optivgi.settings import load_settings
+
+    raise typer.Exit(run(DemoOptions(scenario, limit, algorithm, speed, plot, json), load_settings()))
+
+
+@app.command()
+def run() -> None:
+    """The optimizer as a service."""
+    from optivgi.wiring import serve_optimizer
+
+    asyncio.run(serve_optimizer())
+
+
+@app.command()
+def csms() -> None:
+    """The bundled CSMS as a service."""
+    from optivgi.wiring import serve_csms
+
+    asyncio.run(serve_csms())
+
+
+@app.command()
+def simulate(
+    once: Annotated[bool, typer.Option("--once", help="End when the scenario is over.")] = False,
+) -> None:
+    """Charging stations and EVs as a service."""
+    from optivgi.wiring import serve_simulator
+
+    asyncio.run(serve_simulator(stay=not once))
+
+
+@app.command(context_settings=PASSED_ON)
+def verify(context: typer.Context) -> None:
+    """Checks over GraphQL whether the site stayed under its limit (see `optivgi verify --help`)."""
+    from optivgi.verifier import main as verify_main
+
+    raise typer.Exit(verify_main(context.args))
+
+
+@app.command()
+def doctor() -> None:
+    """Checks that each configured service answers, and says what to do."""
+    from optivgi.doctor import main as doctor_main
+
+    raise typer.Exit(doctor_main())
+
+
+@app.command()
+def settings(
+    example: Annotated[bool, typer.Option("--example", help="Print a commented example.env instead.")] = False,
+) -> None:
+    """Every setting in force and where it came from."""
+    from optivgi.settings_screen import print_effective, print_example
+
+    if example:
+        print_example()
+    else:
+        print_effective()
+
+
+def main() -> Any:
+    """Runs the command line; a deliberate error is one readable message and exit code 2."""
+    try:
+        return app(standalone_mode=True)
+    except OptiVGIError as error:
+        return _complain(error)
+    except _foreign_errors() as error:
+        return _complain(error)
+
+
+def _foreign_errors() -> tuple[type[Exception], ...]:
+    from csms.errors import CsmsError
+    from simulator.errors import SimulatorError
+
+    return CsmsError, SimulatorError
+
+
+def _complain(error: Exception) -> int:
+    sys.stderr.write(f"{error}\n")
+    return WRONG_INPUT
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,156 @@
+"""`optivgi demo`: CSMS, chargers, optimizer and verifier in one process, on accelerated time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from rich.console import Console
+from rich.logging import RichHandler
+
+from optivgi.clock import ScaledClock
+from optivgi.demo_screen import EVRow, Screen, SiteView
+from optivgi.errors import OptiVGIError, SettingsError
+from optivgi.log import SiteFormatter
+from optivgi.report import Report
+from optivgi.scheduler import Scheduler
+from optivgi.settings import MOST_KW, OptimizerSettings
+from optivgi.verifier import FAILED, PASSED, STDOUT, publish, verify
+from optivgi.wiring import DemoSite, demo_site, until_told
+
+READY_WITHIN_S = 60.0
+"""Real seconds for all stations to boot and have their safe start."""
+REDRAW_S = 0.125
+STALLED_AFTER_S = 120.0
+"""Site seconds after the last departure until the demo gives up on a session that does not end."""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoOptions:
+    """What the command line says. None leaves it to the settings."""
+
+    scenario: Path | None = None
+    limit_kw: float | None = None
+    algorithm: str | None = None
+    speed: float = 60.0
+    plot: Path = Path("curtailment_plot.png")
+    json: str | None = None
+
+
+def run(options: DemoOptions, settings: OptimizerSettings) -> int:
+    """Runs the demo to its end; 0 if every check passed. Raises OptiVGIError when it cannot run."""
+    console = Console(stderr=options.json == STDOUT, highlight=False)
+    _log_to(console, settings.log_level)
+    outcome: list[Report] = []
+
+    async def work() -> None:
+        outcome.append(await play(options, _adjusted(settings, options), console))
+
+    asyncio.run(until_told(work))
+    if not outcome:
+        console.print("stopped before the scenario was over: nothing to verify")
+        return FAILED
+    publish(outcome[0], plot_file=options.plot, json_file=options.json)
+    return PASSED if outcome[0].passed else FAILED
+
+
+async def play(options: DemoOptions, settings: OptimizerSettings, console: Console) -> Report:
+    """The verdict on one run of the scenario, while `console` shows it."""
+    clock = ScaledClock(options.speed)
+    with tempfile.TemporaryDirectory(prefix="optivgi-demo-") as folder:
+        async with demo_site(Path(folder), settings, clock, options.scenario) as site:
+            async with asyncio.TaskGroup() as tasks:
+                control = tasks.create_task(site.scheduler.run())
+                fleet = tasks.create_task(site.fleet.run())
+                await _all_ready(site)
+                site.start.set()
+                with Screen(console) as screen:
+                    await _watch(site, clock, screen)
+                fleet.cancel()
+                control.cancel()
+            await site.csms.flushed()
+            report = await verify(
+                settings.hasura_url,
+                limit_kw=site.limit_kw,
+                voltage_v=settings.voltage,
+                clock=clock,
+                stated_max_kw=lambda station_id: settings.site_view().ev(station_id).max_kw,
+                transport=site.embedded.graphql,
+            )
+    _tell_speed(console, site.scheduler)
+    return report
+
+
+async def _all_ready(site: DemoSite) -> None:
+    try:
+        async with asyncio.timeout(READY_WITHIN_S):
+            await site.fleet.ready.wait()
+            await site.scheduler.ready.wait()
+    except TimeoutError:
+        raise OptiVGIError(
+            f"the stations were not ready within {READY_WITHIN_S:g} s: is the machine busy? A lower --speed may help"
+        ) from None
+
+
+async def _watch(site: DemoSite, clock: ScaledClock, screen: Screen) -> None:
+    """Shows the site until the scenario is over."""
+    begin = clock.now()
+    most = timedelta(seconds=site.scenario.duration_s + STALLED_AFTER_S)
+    names = ev_names(site)
+    while not site.fleet.done.is_set():
+        now = clock.now()
+        rows = tuple(
+            EVRow(
+                names[state.station_id, state.connector_id], state.status, state.power_kw, state.offered_kw, state.soc
+            )
+            for state in site.fleet.observe()
+            if state.soc is not None
+        )
+        screen.show(SiteView(now, now - begin, site.limit_kw, rows))
+        if now - begin > most:
+            raise OptiVGIError(f"the scenario did not end {STALLED_AFTER_S:g} s after its last departure")
+        with suppress(TimeoutError):
+            await asyncio.wait_for(site.fleet.done.wait(), REDRAW_S)
+
+
+def ev_names(site: DemoSite) -> dict[tuple[str, int], str]:
+    """EV names by connector, as the log uses them."""
+    return {
+        (state.station_id, state.connector_id): site.view.ev_id(state.station_id, state.connector_id)
+        for state in site.fleet.observe()
+    }
+
+
+def _adjusted(settings: OptimizerSettings, options: DemoOptions) -> OptimizerSettings:
+    """The settings with what the command line says instead. Raises SettingsError."""
+    changes: dict[str, object] = {}
+    if options.limit_kw is not None:
+        if not 0 < options.limit_kw <= MOST_KW:
+            raise SettingsError(f"--limit is {options.limit_kw:g}; it must be above 0 and at most {MOST_KW:g} kW")
+        changes["site_power_limit_kw"] = {"": options.limit_kw}
+    if options.algorithm is not None:
+        changes["algorithm"] = options.algorithm
+    return settings.model_copy(update=changes)
+
+
+def _log_to(console: Console, level: str) -> None:
+    """Site lines above the live display, or as they are without a terminal."""
+    if console.is_terminal:
+        handler: logging.Handler = RichHandler(console=console, show_time=False, show_level=False, show_path=False)
+    else:
+        handler = logging.StreamHandler(console.file)
+    handler.setFormatter(SiteFormatter())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.getLogger("optivgi.site").setLevel(level)
+
+
+def _tell_speed(console: Console, scheduler: Scheduler) -> None:
+    cycles = [sum(v for k, v in record.hops_ms.items() if k != "answer") for record in scheduler.history]
+    if cycles:
+        middle = sorted(cycles)[len(cycles) // 2]
+        console.print(f"{len(cycles)} planning cycles, median {middle:.0f} ms from wake-up to commands sent")

@@ -1,0 +1,273 @@
+"""The composition root: the only module that names concrete adapters, the CSMS and the simulator."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+
+from csms.app import Csms
+from csms.events.bus import InProcessBus
+from csms.settings import load_settings as load_csms_settings
+from optivgi.algorithms.ladder import Ladder
+from optivgi.clock import WallClock
+from optivgi.cycle import CycleSettings, Ports
+from optivgi.ledger import Policy
+from optivgi.limits.env import ConstantLimit
+from optivgi.log import SiteLog, configure
+from optivgi.metrics import Metrics
+from optivgi.model.clock import Clock
+from optivgi.model.ev_config import SiteView
+from optivgi.record import Observer
+from optivgi.scheduler import Scheduler
+from optivgi.settings import OptimizerSettings, load_settings
+from optivgi.translation.amqp import AmqpEventSource
+from optivgi.translation.base import EventSource, Translation
+from optivgi.translation.citrineos.adapter import CitrineOSTranslation
+from optivgi.translation.citrineos.answers import Answers, AnswersByCallback, AnswersByEvents
+from optivgi.translation.citrineos.callback_listener import CallbackListener
+from optivgi.translation.citrineos.graphql import GraphQL
+from optivgi.translation.citrineos.history import endpoint
+from optivgi.translation.citrineos.message_api import MessageAPI
+from optivgi.translation.http_api import HttpApiTranslation
+from optivgi.translation.inprocess import InProcessEventSource, Subscribe
+from optivgi.translation.silent import SilentEventSource
+from simulator.fleet import Fleet
+from simulator.scenario import Scenario, load_scenario
+from simulator.settings import load_settings as load_simulator_settings
+
+DEFAULT_SCENARIO = "scenarios/default.json"
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """A CSMS in the same process: its ASGI applications and its events take the place of addresses."""
+
+    rest: httpx.AsyncBaseTransport
+    graphql: httpx.AsyncBaseTransport
+    subscribe: Subscribe
+
+
+@asynccontextmanager
+async def optimizer(
+    settings: OptimizerSettings, clock: Clock, embedded: Embedded | None = None, *observers: Observer
+) -> AsyncIterator[Scheduler]:
+    """A scheduler with everything that it needs, ready to `run`; leaving closes all connections."""
+    async with AsyncExitStack() as stack:
+        translation, events = await _connections(settings, clock, embedded, stack)
+        stack.push_async_callback(translation.aclose)
+        stack.push_async_callback(events.aclose)
+        if settings.metrics_port:
+            metrics = Metrics()
+            metrics.serve(settings.metrics_port)
+            stack.callback(metrics.close)
+            observers = (*observers, metrics)
+        yield Scheduler(
+            Ports(translation, _limits(settings), _planner(settings), clock),
+            events,
+            settings.groups,
+            settings.site_view().group_of,
+            _cycle_settings(settings),
+            interval_s=settings.planning_interval_s,
+            observers=(SiteLog(settings.groups), *observers),
+        )
+
+
+async def _connections(
+    settings: OptimizerSettings, clock: Clock, embedded: Embedded | None, stack: AsyncExitStack
+) -> tuple[Translation, EventSource]:
+    if settings.translation == "http_api":
+        client = httpx.AsyncClient()
+        return HttpApiTranslation(client, settings.http_api_url, clock), SilentEventSource(clock)
+    by_events = AnswersByEvents(clock)
+    answers: Answers = by_events
+    if settings.callback_url:
+        answers = await _called_back(settings.callback_url, clock, stack)
+    if embedded is not None:
+        events: EventSource = InProcessEventSource(embedded.subscribe, clock, on_answer=by_events.take)
+    elif settings.amqp_url:
+        events = AmqpEventSource(settings.amqp_url, clock, exchange=settings.amqp_exchange, on_answer=by_events.take)
+    else:
+        events = SilentEventSource(clock)
+    graphql = GraphQL(
+        httpx.AsyncClient(transport=embedded.graphql if embedded else None),
+        endpoint(settings.hasura_url),
+        clock,
+        admin_secret=settings.hasura_admin_secret.get_secret_value() or None,
+    )
+    messages = MessageAPI(httpx.AsyncClient(transport=embedded.rest if embedded else None), settings.citrineos_api_url)
+    return CitrineOSTranslation(settings.site_view(), clock, graphql, messages, answers), events
+
+
+async def _called_back(url: str, clock: Clock, stack: AsyncExitStack) -> Answers:
+    """Listens where `url` points to; on the loopback interface only, if that is where it points."""
+    parts = urlsplit(url)
+    answers = AnswersByCallback(clock, url)
+    host = "127.0.0.1" if parts.hostname in LOOPBACK else "0.0.0.0"  # noqa: S104 - the CSMS may be another host
+    listener = CallbackListener(answers, host, parts.port or 80, parts.path)
+    serving = asyncio.create_task(listener.serve())
+
+    async def stop() -> None:
+        serving.cancel()
+        with suppress(asyncio.CancelledError):
+            await serving
+
+    stack.push_async_callback(stop)
+    return answers
+
+
+def _limits(settings: OptimizerSettings) -> ConstantLimit:
+    return ConstantLimit({group: settings.limit_kw(group) for group in settings.groups})
+
+
+def _planner(settings: OptimizerSettings) -> Ladder:
+    return Ladder(settings.algorithm, deadline_s=settings.planning_deadline_s, monotonic=time.perf_counter)
+
+
+def _cycle_settings(settings: OptimizerSettings) -> CycleSettings:
+    policy = Policy(settings.settle_s, settings.safe_start_hold_s, settings.dead_band_kw)
+    return CycleSettings(
+        policy=policy,
+        stale_hold_s=settings.stale_hold_s,
+        planning_deadline_s=settings.planning_deadline_s,
+        assumed_stay_s=settings.assumed_stay_hours * 3600,
+        least_connectors=len(settings.station_ids) * settings.connectors_per_station,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DemoSite:
+    """Everything of a demo, in one process. Nothing moves until `scheduler` and `fleet` are run and `start` is set."""
+
+    csms: Csms
+    embedded: Embedded
+    fleet: Fleet
+    scheduler: Scheduler
+    scenario: Scenario
+    view: SiteView
+    limit_kw: float
+    start: asyncio.Event
+
+
+@asynccontextmanager
+async def demo_site(
+    folder: Path, settings: OptimizerSettings, clock: Clock, scenario_file: Path | None
+) -> AsyncIterator[DemoSite]:
+    """A CSMS on SQLite in `folder`, the chargers of a scenario, and the optimizer, connected without a broker."""
+    simulated = load_simulator_settings()
+    file = scenario_file or Path(simulated.scenario_file or DEFAULT_SCENARIO)
+    station_ids = _stations_of(file, simulated.station_ids)
+    scenario = load_scenario(file, station_ids, simulated.connectors_per_station)
+    settings = settings.model_copy(update={"station_ids": station_ids, "callback_url": "", "translation": "citrineos"})
+    csms_settings = load_csms_settings().model_copy(
+        update={
+            "database_url": f"sqlite:///{folder / 'demo.sqlite3'}",
+            "amqp_url": "",
+            "bind_host": "127.0.0.1",
+            "ocpp16_port": 0,
+            "hasura_admin_secret": settings.hasura_admin_secret,
+            "seed_id_tags": tuple(dict.fromkeys(session.id_tag for session in scenario.sessions)),
+            "station_ids": station_ids,
+            "allow_unknown_stations": True,
+        }
+    )
+    async with Csms(csms_settings, clock, listen_http=False) as csms:
+        if not isinstance(csms.bus, InProcessBus):
+            raise TypeError("a CSMS without a broker address has an in-process bus")
+        embedded = Embedded(
+            httpx.ASGITransport(csms.rest_app), httpx.ASGITransport(csms.graphql_app), csms.bus.subscribe
+        )
+        start = asyncio.Event()
+        simulated = simulated.model_copy(
+            update={"citrineos_ws_url": f"ws://127.0.0.1:{csms.ocpp_port}", "station_ids": station_ids}
+        )
+        fleet = Fleet(simulated, scenario, clock, start=start)
+        async with optimizer(settings, clock, embedded) as scheduler:
+            limit_kw = sum(settings.limit_kw(group) for group in settings.groups)
+            yield DemoSite(csms, embedded, fleet, scheduler, scenario, settings.site_view(), limit_kw, start)
+
+
+def _stations_of(file: Path, known: tuple[str, ...]) -> tuple[str, ...]:
+    """`known`, or the scenario's own stations if it has others: a demo may be of any size."""
+    try:
+        sessions = json.loads(file.read_text(encoding="utf-8"))["sessions"]
+        named = tuple(dict.fromkeys(str(session["station_id"]) for session in sessions))
+    except (OSError, ValueError, LookupError, TypeError):
+        return known
+    return known if set(named) <= set(known) else named
+
+
+async def until_told(work: Callable[[], Awaitable[None]]) -> None:
+    """Runs `work` until it ends or the process gets SIGTERM or SIGINT, which cancels it."""
+    loop = asyncio.get_running_loop()
+    told = asyncio.Event()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(sign, told.set)
+    working = asyncio.ensure_future(work())
+    waiting = asyncio.ensure_future(told.wait())
+    try:
+        await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if not working.done():
+            working.cancel()
+            with suppress(asyncio.CancelledError):
+                await working
+        else:
+            working.result()
+    finally:
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(sign)
+
+
+async def serve_csms() -> None:
+    """The CSMS as a service, until it is told to end."""
+    settings = load_csms_settings()
+    configure(settings.log_level)
+    clock = WallClock()
+
+    async def work() -> None:
+        async with Csms(settings, clock):
+            await asyncio.Event().wait()
+
+    await until_told(work)
+
+
+async def serve_optimizer() -> None:
+    """The optimizer as a service, until it is told to end."""
+    settings = load_settings()
+    configure(settings.log_level)
+    clock = WallClock()
+
+    async def work() -> None:
+        async with optimizer(settings, clock) as scheduler:
+            await scheduler.run()
+
+    await until_told(work)
+
+
+async def serve_simulator(*, stay: bool = True) -> None:
+    """The chargers as a service, until it is told to end, or (without `stay`) until its scenario is over."""
+    settings = load_simulator_settings()
+    configure(settings.log_level)
+    scenario = None
+    if settings.scenario_file:
+        scenario = load_scenario(settings.scenario_file, settings.station_ids, settings.connectors_per_station)
+    fleet = Fleet(settings, scenario, WallClock())
+
+    async def work() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(fleet.run())
+            if not stay:
+                await fleet.done.wait()
+                running.cancel()
+
+    await until_told(work)
