@@ -14,7 +14,7 @@ from optivgi.ledger import Ledger
 from optivgi.record import CycleRecord, Observer
 from optivgi.translation.backoff import Backoff
 from optivgi.translation.base import EventSource, OutcomeStatus, PowerCommand
-from optivgi.translation.events import GATHER_S, Wake, Wakeups
+from optivgi.translation.events import GATHER_S, TIMER, Wake, Wakeups
 
 log = logging.getLogger("optivgi.scheduler")
 
@@ -56,7 +56,7 @@ class Scheduler:
         self._backoff = backoff or Backoff(first_s=1.0, limit_s=60.0)
         self._groups = {name: Group(name, Ledger(self._settings.policy)) for name in groups}
         self._wakeups = Wakeups(ports.clock, groups, group_of, interval_s, gather_s)
-        self._read_failures = dict.fromkeys(groups, 0)
+        self._failures = dict.fromkeys(groups, 0)
         self._was_protected = dict.fromkeys(groups, False)
         self.history: deque[CycleRecord] = deque(maxlen=HISTORY)
         """The newest cycles of all groups, oldest first."""
@@ -101,10 +101,11 @@ class Scheduler:
         started = asyncio.get_running_loop().time()
         overdue = clock.monotonic() - group.planned_at >= self._interval_s
         record = None
-        if overdue or any(wake.reason not in NO_NEW_FACTS for wake in wakes):
-            record = await run_cycle(group, self._ports, self._settings, [wake.reason for wake in wakes])
+        reasons = tuple(dict.fromkeys(wake.reason for wake in wakes if wake.reason not in NO_NEW_FACTS))
+        if reasons or overdue:
+            record = await run_cycle(group, self._ports, self._settings, reasons or (TIMER,))
             self.history.append(record)
-            self._retry_unread(record)
+            self._retry(record)
         commands = next_wave(group, self._settings, clock)
         for _, batch in groupby(sorted(commands, key=_station), key=_station):
             sending.create_task(self._deliver(group, tuple(batch)))
@@ -118,13 +119,13 @@ class Scheduler:
                 observer.cycle(record)
         self._set_alarms(group)
 
-    def _retry_unread(self, record: CycleRecord) -> None:
-        if not record.unreadable:
-            self._read_failures[record.group] = 0
+    def _retry(self, record: CycleRecord) -> None:
+        """Tries again soon, with growing patience, what could not be read or planned."""
+        if not record.unreadable and not record.undecided:
+            self._failures[record.group] = 0
             return
-        self._read_failures[record.group] += 1
-        delay_s = self._backoff.delay_s(self._read_failures[record.group])
-        self._wakeups.wake_after(delay_s, record.group, RETRY)
+        self._failures[record.group] += 1
+        self._wakeups.wake_after(self._backoff.delay_s(self._failures[record.group]), record.group, RETRY)
 
     def _set_alarms(self, group: Group) -> None:
         """Wakes the group when more becomes possible by the mere passing of time, and when a limit changes."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from optivgi.clock import ManualClock, settle
 from optivgi.cycle import CycleSettings, Planner, Ports
+from optivgi.errors import OptiVGIError
 from optivgi.ledger import Policy
 from optivgi.limits.env import ALWAYS
 from optivgi.model.charging_profile import ChargingProfile, Purpose
@@ -34,7 +35,7 @@ class InlineExecutor(ThreadPoolExecutor):
         future: Future[Any] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
-        except Exception as error:
+        except (OptiVGIError, ArithmeticError, LookupError) as error:
             future.set_exception(error)
         return future
 
@@ -124,6 +125,7 @@ class ControlRoom:
     def __init__(
         self,
         limit_kw: float = 30.0,
+        *,
         stations: int = 6,
         settings: CycleSettings | None = None,
         observers: tuple[Observer, ...] = (),
@@ -187,6 +189,8 @@ class ControlRoom:
     async def leave(self, *ev_ids: str) -> None:
         for ev_id in ev_ids:
             self.csms.unplug(ev_id)
+            profiles = self.csms.installed[f"ST-{ev_id}", 1]
+            profiles[:] = [profile for profile in profiles if profile.purpose is not Purpose.TX]
             self.source.push("StopTransaction", f"ST-{ev_id}")
         await self.a_moment()
 
