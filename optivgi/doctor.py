@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from optivgi.clock import WallClock
 from optivgi.model.clock import Clock
-from optivgi.settings import OptimizerSettings
+from optivgi.settings import OptimizerSettings, load_settings
 from optivgi.translation import probes
 from optivgi.translation.probes import Diagnosis, Probe
 
@@ -41,8 +44,9 @@ async def checkup(
 def show(diagnoses: Sequence[Diagnosis], console: Console) -> int:
     """Prints a table, and what to do about each service that does not answer; the exit code: 0, or 1 if any does not."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("", "Service", "Address", "Found"):
-        table.add_column(column, overflow="fold")
+    for column in ("", "Service", "Address"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("Found", overflow="fold")
     for one in diagnoses:
         mark = Text("ok", style="green") if one.healthy else Text("FAILS", style="bold red")
         table.add_row(mark, one.service, Text(one.address), Text(one.detail))
@@ -53,3 +57,20 @@ def show(diagnoses: Sequence[Diagnosis], console: Console) -> int:
     if not sick:
         console.print("Every configured service answers.")
     return SICK if sick else HEALTHY
+
+
+def main() -> int:
+    """The command: examines what the settings of all three programs name; returns the exit code.
+
+    The database only counts where DATABASE_URL is set, because it concerns nobody but a CSMS on this host.
+    """
+    from csms.settings import load_settings as load_csms_settings  # noqa: PLC0415 - only this command knows all three
+    from simulator.settings import load_settings as load_simulator_settings  # noqa: PLC0415
+
+    for library in ("aio_pika", "aiormq"):
+        logging.getLogger(library).setLevel(logging.CRITICAL)
+    csms = load_csms_settings()
+    more = [probes.database(csms.database_url)] if "database_url" in csms.model_fields_set else []
+    ocpp_url = load_simulator_settings().citrineos_ws_url
+    diagnoses = asyncio.run(checkup(load_settings(), WallClock(), ocpp_url=ocpp_url, more=more))
+    return show(diagnoses, Console(highlight=False))

@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import aio_pika
@@ -18,7 +19,10 @@ from optivgi.translation.citrineos.graphql import GraphQL
 from optivgi.translation.http import Patience, fetch
 
 TIMEOUT_S = 5.0
+POSTGRES_PORT = 5432
 WEBSOCKET_SCHEMES = {"ws": "http", "wss": "https"}
+COMPOSE_NAMES = frozenset({"citrineos", "graphql-engine", "amqp-broker", "postgres"})
+"""Host names that only the containers of docker-compose.yml know."""
 TABLES_QUERY = "{ Transactions(limit: 1) { id } ChargingStations(limit: 1) { id } MeterValues(limit: 1) { id } }"
 
 
@@ -56,9 +60,15 @@ async def _diagnose(probe: Probe, timeout_s: float) -> Diagnosis:
         async with asyncio.timeout(timeout_s):
             return Diagnosis(probe.service, where, True, await probe.ask(), "")
     except TimeoutError:
-        return Diagnosis(probe.service, where, False, f"no answer within {timeout_s:g} s", probe.remedy)
+        wrong = f"no answer within {timeout_s:g} s"
     except OptiVGIError as error:
-        return Diagnosis(probe.service, where, False, str(error), probe.remedy)
+        wrong = str(error)
+        if wrong.startswith(where):
+            _, _, wrong = wrong.partition(" ")
+    remedy = probe.remedy
+    if (host := urlsplit(probe.address).hostname) in COMPOSE_NAMES:
+        remedy += f"; the name {host} is known to the containers only: `docker compose exec optivgi optivgi doctor`"
+    return Diagnosis(probe.service, where, False, wrong, remedy)
 
 
 def rest(url: str, service: str = "REST API", setting: str = "CITRINEOS_API_URL", path: str = "/health") -> Probe:
@@ -124,6 +134,27 @@ def websocket(url: str, setting: str = "CITRINEOS_WS_URL") -> Probe:
         return f"listens (HTTP {response.status_code} without an upgrade)"
 
     return Probe("OCPP 1.6 websocket", url, f"start the CSMS (optivgi csms), or set {setting}", ask)
+
+
+def database(url: str) -> Probe:
+    """Where the CSMS of this host keeps its data: the server's port, or the folder of an SQLite file."""
+
+    async def ask() -> str:
+        parts = urlsplit(url)
+        if parts.scheme.startswith("sqlite"):
+            folder = await asyncio.to_thread(Path(parts.path.removeprefix("/") or ".").resolve)
+            if not await asyncio.to_thread(folder.parent.is_dir):
+                raise Refused(f"folder {folder.parent} does not exist")
+            return "its folder exists"
+        try:
+            _, writer = await asyncio.open_connection(parts.hostname, parts.port or POSTGRES_PORT)
+        except OSError as error:
+            raise Unreachable(f"cannot be reached: {error}") from error
+        writer.close()
+        await writer.wait_closed()
+        return "its port answers (the CSMS's /health says whether it can work with it)"
+
+    return Probe("Database", url, "start PostgreSQL, or set DATABASE_URL", ask)
 
 
 def without_password(address: str) -> str:

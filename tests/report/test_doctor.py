@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -142,3 +143,39 @@ def test_the_table_names_every_service_and_the_exit_code_says_whether_all_is_wel
     assert "http://graphql-engine:8080" in text.getvalue()
     assert "whatever [was] found" in text.getvalue()
     assert ("GraphQL: do this" in text.getvalue()) is not healthy
+
+
+async def test_a_database_is_asked_for_its_port_or_its_folder(tmp_path: Path) -> None:
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        assert (await diagnose(probes.database(f"postgresql://u:p@127.0.0.1:{port}/db"))).healthy
+    assert not (await diagnose(probes.database("postgresql://u:p@127.0.0.1:9/db"))).healthy
+    assert (await diagnose(probes.database(f"sqlite:///{tmp_path}/new.sqlite3"))).healthy
+    found = await diagnose(probes.database(f"sqlite:///{tmp_path}/no/where.sqlite3"))
+    assert (found.healthy, found.detail) == (False, f"folder {tmp_path}/no does not exist")
+
+
+async def test_a_name_that_only_containers_know_is_said_to_be_one() -> None:
+    async def refuse() -> str:
+        raise Refused("cannot be reached: name unknown")
+
+    found = await diagnose(Probe("REST API", "http://citrineos:8080", "start the CSMS", refuse))
+    assert "the name citrineos is known to the containers only" in found.remedy
+
+
+def test_the_command_examines_what_the_environment_names(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/csms.sqlite3")
+    monkeypatch.setenv("CITRINEOS_WS_URL", "ws://127.0.0.1:9")
+    for name in ("CITRINEOS_API_URL", "HASURA_URL"):
+        monkeypatch.setenv(name, NOBODY)
+    monkeypatch.setenv("AMQP_URL", "")
+
+    assert doctor.main() == 1
+
+    printed = capsys.readouterr().out
+    for service in ("REST API", "GraphQL", "OCPP 1.6 websocket", "Database"):
+        assert service in printed
