@@ -37,7 +37,7 @@ EVERY_SECOND = 0.88
 MOST_INSTANTS = 2000
 INDICATIVE_STEP_S = 10
 HEADROOM = 1.16
-LONGEST_LABEL = 24
+LONGEST_LABEL = 22
 
 Seconds = NDArray[np.float64]
 
@@ -67,7 +67,7 @@ def figure(report: Report) -> Figure:
         1,
         sharex=True,
         height_ratios=(3, 2),
-        gridspec_kw={"left": 0.065, "right": 0.8, "top": 0.865, "bottom": 0.075},
+        gridspec_kw={"left": 0.065, "right": 0.785, "top": 0.865, "bottom": 0.075},
     )
     picture.subplots_adjust(hspace=0.12)
     bands = _bands(facts)
@@ -331,9 +331,9 @@ def _legend(picture: Figure, bands: Sequence[_Band], facts: Facts) -> None:
     legend = picture.legend(
         handles=handles,
         loc="upper left",
-        bbox_to_anchor=(0.808, 0.875),
+        bbox_to_anchor=(0.79, 0.875),
         frameon=False,
-        fontsize=9.5,
+        fontsize=9,
         title=title,
         labelcolor=INK,
         handlelength=1.1,
@@ -343,7 +343,7 @@ def _legend(picture: Figure, bands: Sequence[_Band], facts: Facts) -> None:
     legend.set_alignment("left")
     legend.get_title().set_fontsize(10.5)
     if len(bands) > MOST_NAMED:
-        bar = picture.add_axes((0.818, 0.16, 0.014, 0.36))
+        bar = picture.add_axes((0.8, 0.16, 0.014, 0.36))
         colors = ListedColormap([band.color for band in bands])
         scale = picture.colorbar(ScalarMappable(Normalize(1, len(bands)), colors), cax=bar)
         scale.set_label("EV by arrival", color=MUTED, fontsize=10)
