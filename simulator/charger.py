@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from optivgi.model.composite import Supply
 from simulator.authorization import TagBook, TagInfo
 from simulator.configuration import MAX_LIST_ENTRIES, Configuration, standard_keys
-from simulator.connector import ActiveTransaction, Authorized, Connector
+from simulator.connector import TRANSITIONS, ActiveTransaction, Authorized, Connector
 from simulator.meter import next_aligned, sample
 from simulator.offers import set_offers
 from simulator.outputs import (
@@ -157,9 +157,15 @@ class Charger:
             self.report(connector, at)
 
     def report(self, connector: Connector, at: datetime) -> None:
-        """Says the connector's status if it is not the one last said."""
+        """Says the connector's status if it is not the one last said; Reserved is only entered from Available."""
         now = (connector.status, connector.error_code)
         if connector.reported != now:
+            if (
+                now[0] == "Reserved"
+                and connector.reported is not None
+                and "Reserved" not in TRANSITIONS[connector.reported[0]]
+            ):
+                self.say(StatusChanged(connector.connector_id, "Available", "NoError", at))
             connector.reported = now
             self.say(StatusChanged(connector.connector_id, *now, at))
 
@@ -386,6 +392,7 @@ class Charger:
 
     def settle_availability(self, connector: Connector) -> None:
         """Takes the connector out of operation if that was asked for while it could not be done."""
+        self.report(connector, self.now)
         if connector.inoperative_later and connector.transaction is None:
             connector.inoperative_later = False
             connector.operative = False

@@ -148,6 +148,8 @@ class Connector:
         )
 
     def _charging_status(self) -> str:
+        if self.vehicle is None:
+            return "SuspendedEV"
         if self.pilot_a == 0:
             return "SuspendedEVSE"
-        return "Charging" if self.vehicle is not None and self.vehicle.charges_at(self.pilot_a) else "SuspendedEV"
+        return "Charging" if self.vehicle.charges_at(self.pilot_a) else "SuspendedEV"
