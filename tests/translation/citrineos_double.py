@@ -53,7 +53,9 @@ class CitrineOSDouble:
         """Sent instead of the true answers, one per request."""
         self.rest_answers: list[Response] = []
         self.posted: list[tuple[str, Json]] = []
-        self.callbacks: list[tuple[str, Json]] = []
+        self.calls: list[str] = []
+        """Correlation ids of the calls to stations, in order."""
+        self._callback_client: httpx.AsyncClient | None = None
         self.subscribers: list[Callable[[Json, Json], None]] = []
         self.queries = 0
         self.admin_secret: str | None = None
@@ -71,6 +73,10 @@ class CitrineOSDouble:
     def subscribe(self, subscriber: Callable[[Json, Json], None]) -> Callable[[], None]:
         self.subscribers.append(subscriber)
         return lambda: self.subscribers.remove(subscriber)
+
+    def post_callbacks_to(self, client: httpx.AsyncClient) -> None:
+        """Answers go to callback URLs by this client."""
+        self._callback_client = client
 
     def add_station(self, station_id: str, connectors: int = 1, **columns: Any) -> Json:
         now = wire(self.clock.now())
@@ -174,12 +180,14 @@ class CitrineOSDouble:
         if station_id in self.offline:
             return JSONResponse([{"success": False, "payload": f"No connection found for identifier: 1:{station_id}"}])
         correlation_id = f"call-{next(self._ids)}"
+        self.calls.append(correlation_id)
         answer = self.station_says.get(station_id, {"status": "Accepted"})
         self.publish("csms", 1, station_id, json.loads(json.dumps(body)), correlation_id)
         if answer is not None:
             self.publish("cs", 2, station_id, answer, correlation_id)
-            if (url := request.query_params.get("callbackUrl")) is not None:
-                self.callbacks.append((url, answer))
+            url = request.query_params.get("callbackUrl")
+            if url is not None and self._callback_client is not None:
+                await self._callback_client.post(url, json=answer)
         return JSONResponse([{"success": True}])
 
 
