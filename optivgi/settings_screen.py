@@ -21,7 +21,10 @@ PROGRAMS: tuple[tuple[str, type[BaseSettings]], ...] = (
     ("CSMS", CsmsSettings),
     ("simulator", SimulatorSettings),
 )
-DEMO_ONLY = {"OPERATOR_UI_PORT": ("3000", "a port from 1 to 65535; kept for the operator's pages, not served yet")}
+DEMO_ONLY = {
+    "POSTGRES_PASSWORD": ("", "a password for the database, of letters and digits; docker-compose wants one"),
+    "OPERATOR_UI_PORT": ("3000", "a port from 1 to 65535; kept for the operator's pages, not served yet"),
+}
 """Names of the compose file alone."""
 
 
