@@ -78,6 +78,8 @@ class Group:
     may_raise: bool = False
     cycles: int = 0
     planned_at: float = float("-inf")
+    decided_at: float = float("-inf")
+    """When a plan last succeeded."""
     busy: asyncio.Future[Plan] | None = None
     """A planner that missed its deadline and still runs."""
 
@@ -112,6 +114,7 @@ async def run_cycle(group: Group, ports: Ports, settings: CycleSettings, reasons
     if plan is None:
         hold(group, settings, when)
     else:
+        group.decided_at = when.at
         _aim(group, plan, framing)
     if group.snapshot.age_s(when.now) > settings.stale_hold_s:
         group.targets = {key: min(kw, group.shares.get(key, 0.0)) for key, kw in group.targets.items()}
@@ -192,8 +195,12 @@ def _aim(group: Group, plan: Plan, framing: Framing) -> None:
 
 
 def hold(group: Group, settings: CycleSettings, when: Instant) -> None:
-    """Without a plan: what each EV had, nothing for a new one; the safe share for all if that is over a limit."""
+    """Without a plan: what each EV had, nothing for a new one. If that is over a limit at most the safe share for each;
+    if there has been no plan for long, the safe share for all, so that nobody is stranded."""
     accounts = group.ledger.accounts
+    if when.at - group.decided_at > settings.stale_hold_s:
+        group.targets = {key: group.shares.get(key, 0.0) for key in accounts}
+        return
     group.may_raise = False
     group.targets = {key: group.targets.get(key, 0.0) for key in accounts}
     if group.site is None:

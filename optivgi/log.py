@@ -139,7 +139,7 @@ class SiteLog:
         present = {(ev.ev_id, ev.transaction_id): ev for ev in record.snapshot.evs}
         for (ev_id, transaction_id), delivered_kwh in told.evs.items():
             if (ev_id, transaction_id) not in present:
-                log.info("EV %s left — %.2f kWh delivered", ev_id, delivered_kwh)
+                log.info("EV %s left — %.2f kWh at the last reading", ev_id, delivered_kwh)
         for who, ev in present.items():
             if who not in told.evs:
                 log.info("EV %s arrived — max %.2f kW", ev.ev_id, ev.max_kw)

@@ -76,7 +76,11 @@ async def test_arrivals_departures_and_curtailment_from_beginning_to_end(pages: 
         room.scheduler.wake("timer")
         await room.a_moment()
         await room.leave("1")
-        assert pages.new() == ["OCPP event: StopTransaction", "EV 1 left — 3.46 kWh delivered", "CURTAILMENT OFF"]
+        assert pages.new() == [
+            "OCPP event: StopTransaction",
+            "EV 1 left — 3.46 kWh at the last reading",
+            "CURTAILMENT OFF",
+        ]
 
 
 async def test_who_is_paused_is_told_with_the_reason(pages: Pages) -> None:

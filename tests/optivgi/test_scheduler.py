@@ -234,6 +234,15 @@ async def test_a_planner_that_fails_changes_nothing_and_holds_newcomers_at_zero(
         assert room.allowed_kw() == dict.fromkeys("123", 2.64)
 
 
+async def test_nobody_is_stranded_by_a_planner_that_fails_for_long() -> None:
+    async with ControlRoom(stations=12).open() as room:
+        await room.arrive(*evs(1, 2))
+        room.planner.failure = PlanningError("no rung gave a plan")
+        await room.arrive(*evs(3))
+        await room.passes(360, 10)
+        assert room.allowed_kw() == dict.fromkeys("123", 2.496)
+
+
 async def test_an_unforeseen_fault_does_not_end_the_control_of_the_site(caplog: pytest.LogCaptureFixture) -> None:
     async with ControlRoom().open() as room:
         room.planner.failure = ZeroDivisionError("planner bug")
