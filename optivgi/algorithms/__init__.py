@@ -1,7 +1,20 @@
 """Planning algorithms: Problem in, Plan out, pure. `algorithm(name)` gives one, `names()` lists them."""
 
-from optivgi.algorithms import equal_share, fair, go, lp
+from optivgi.algorithms import cost, equal_share, fair, go, lp, sorted  # noqa: A004
 from optivgi.algorithms.base import Algorithm, algorithm, names
-from optivgi.algorithms.ladder import Ladder, Rung
+from optivgi.algorithms.ladder import Decision, Ladder, Rung
 
-__all__ = ["Algorithm", "Ladder", "Rung", "algorithm", "equal_share", "fair", "go", "lp", "names"]
+__all__ = [
+    "Algorithm",
+    "Decision",
+    "Ladder",
+    "Rung",
+    "algorithm",
+    "cost",
+    "equal_share",
+    "fair",
+    "go",
+    "lp",
+    "names",
+    "sorted",
+]

@@ -9,6 +9,7 @@ the minimum cut names the EVs that the level is too high for, and both sides are
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,10 @@ LARGEST = 1_000_000_000
 """Capacities are whole numbers whose sum fits 32 bits."""
 
 Wholes = NDArray[np.int64]
+
+FEW = 8
+"""So few EVs that every set of them is looked at."""
+_SETS = {count: np.array(list(product((0.0, 1.0), repeat=count))) for count in range(1, FEW + 1)}
 
 
 def fair_energies(problem: Problem, network: Network) -> Floats:
@@ -142,6 +147,8 @@ class _Decomposition:
         asked = offer - part.sure
         if evs == 1:
             return None
+        if evs <= FEW:
+            return self._cut_among_few(part, asked)
         limits, cells = part.on.shape
         entry = self.forest.innermost[part.evs]
         node = evs + np.arange(limits * cells).reshape(limits, cells)
@@ -174,6 +181,40 @@ class _Decomposition:
         reached = np.zeros(sink + 1, dtype=bool)
         reached[breadth_first_order(residual, source, return_predecessors=False)] = True
         return reached[:evs], reached[evs:source].reshape(limits, cells)
+
+    def _cut_among_few(self, part: _Part, asked: Wholes) -> tuple[Bools, Bools] | None:
+        """`_cut` by looking at every set of EVs: what it can carry is known in closed form, cell by cell."""
+        evs, (limits, cells) = len(asked), part.on.shape
+        sets = _SETS[evs]
+        entry = self.forest.innermost[part.evs]
+        room = np.where(part.on, part.room, LARGEST)
+        inflow = np.zeros((limits, len(sets), cells))
+        free = np.zeros(len(sets))
+        for limit in range(-1, limits):
+            members = entry == limit
+            if members.any():
+                drawn = sets[:, members] @ part.pairs[members]
+                if limit < 0:
+                    free += drawn.sum(axis=1)
+                else:
+                    inflow[limit] = drawn
+        for limit in self.forest.by_size:
+            carried = np.minimum(inflow[limit], room[limit])
+            above = self.forest.parent[limit]
+            if above >= 0:
+                inflow[above] += carried
+            else:
+                free += carried.sum(axis=1)
+        spare = free - sets @ asked
+        worst = int(np.argmin(spare))
+        if spare[worst] >= -(evs + limits * cells):
+            return None
+        reached = np.zeros((limits, cells), dtype=bool)
+        for limit in self.forest.by_size[::-1]:
+            above = self.forest.parent[limit]
+            inherited = reached[above] if above >= 0 else np.zeros(cells, dtype=bool)
+            reached[limit] = (inflow[limit, worst] > room[limit]) | (inherited & (inflow[limit, worst] > 0))
+        return sets[worst] > 0, reached & part.on
 
     def _split(self, part: _Part, held: Bools, reached: Bools) -> list[_Part]:
         """The EVs that the level was too high for with the limits that hold them, and the others with what those leave."""

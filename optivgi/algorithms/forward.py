@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from optivgi.algorithms import rates
 from optivgi.algorithms.network import Limits, Network
 from optivgi.model.problem import Bools, Floats, Ints, Problem
 
@@ -48,11 +49,8 @@ class Cell:
     max_kw: Floats
     priority: Floats
     arrival_s: Floats
-    """[N], start of the cell in which it came; 0 for all that are there now."""
     departure_s: Floats
     waited_s: Floats
-    delivered_kwh: Floats
-    """[N], what it got in this transaction until this cell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,18 +101,24 @@ class _Walk:
         self.target = self.need if target_kwh is None else np.minimum(target_kwh, self.need)
         self.waited = problem.waiting_s.copy()
         self.ran = np.where(problem.current_kw > TINY_KW, problem.running_s, 0.0)
+        self.lengths_s = np.diff(problem.edges_s).tolist()
+        self.steady = bool(problem.pausable.all() and problem.departure_known.all())
         self.stay = np.ascontiguousarray(problem.stay_h.T)
         beyond = np.maximum(problem.departure_s - problem.edges_s[-1], 0.0) / 3600.0
         self.after = np.cumsum(self.stay[::-1], axis=0)[::-1] - self.stay + beyond
         self.power = np.zeros(self.stay.shape)
-        self.arrival_s = problem.edges_s[np.argmax(self.stay > 0, axis=0)]
+        self.least = problem.least_kw
+        self.most = rates.stepped_down(problem.max_kw, problem.step_kw, self.least)
+        self.need[self.most <= 0] = 0.0
+        self.stepped = bool((problem.step_kw > 0).any())
+        self.balances = bool(np.isfinite(problem.unbalance_kw))
 
     def run(self) -> Floats:
         there = self.stay > 0
         count = there.sum(axis=1)
         cells, evs = np.nonzero(there)
         start = np.concatenate(([0], np.cumsum(np.bincount(cells, minlength=len(count)))))
-        lengths_s = np.diff(self.problem.edges_s).tolist()
+        lengths_s = self.lengths_s
         for index, number in enumerate(count.tolist()):
             if number == len(self.need):
                 self._share(index, lengths_s[index], None)
@@ -125,7 +129,7 @@ class _Walk:
     def _share(self, index: int, length_s: float, rows: Ints | None) -> None:
         problem = self.problem
         here: Ints | slice = slice(None) if rows is None else rows
-        need, stay, low = self.need[here], self.stay[index, here], problem.min_kw[here]
+        need, stay, low = self.need[here], self.stay[index, here], self.least[here]
         same = self.target is self.need
         target = need if same else self.target[here]
         cell = Cell(
@@ -136,12 +140,11 @@ class _Walk:
             target_kwh=target,
             hours_after=self.after[index, here],
             min_kw=low,
-            max_kw=problem.max_kw[here],
+            max_kw=self.most[here],
             priority=problem.priority[here],
-            arrival_s=self.arrival_s[here],
+            arrival_s=problem.arrival_s[here],
             departure_s=problem.departure_s[here],
             waited_s=self.waited[here],
-            delivered_kwh=problem.delivered_kwh[here] + problem.need_kwh[here] - need,
         )
         wanted = _capped(target, stay, low, cell.max_kw)
         power = self._shared(cell, here, wanted)
@@ -149,6 +152,10 @@ class _Walk:
             high = _capped(need, stay, low, cell.max_kw)
             if (high > wanted).any():
                 power = self._topped_up(cell, here, power, high)
+        if self.stepped:
+            power = self._in_steps(cell, here, power)
+        if self.balances:
+            power = self._balanced(cell, here, power)
         self.power[index, here] = power
         energy = np.minimum(power * stay, need)
         self.need[here] = need - energy
@@ -168,11 +175,8 @@ class _Walk:
             return limits.in_sequence(order[wanted[order] > 0], cell.min_kw, wanted)
         claim = self.policy.claim(cell, floor, wanted)
         if not claim.everyone:
-            runs = self._chosen(cell, here, claim, floor, wanted)
-        elif limits.fit(floor):
-            runs = None
-        else:
-            runs = limits.admitted(self._order(cell, here), floor)
+            return self._levelled(cell, here, claim, floor, wanted)
+        runs = None if limits.fit(floor) else limits.admitted(self._order(cell, here), floor)
         if runs is not None:
             floor = np.where(runs, floor, 0.0)
             wanted = np.where(runs, wanted, 0.0)
@@ -180,28 +184,41 @@ class _Walk:
             floor = limits.fill(claim.level, floor, np.minimum(np.maximum(claim.first_kw, floor), wanted))
         return limits.fill(claim.level, floor, wanted)
 
-    def _chosen(self, cell: Cell, here: Ints | slice, claim: Claim, floor: Floats, wanted: Floats) -> Bools:
-        """[N], who runs when the level alone decides: those it gives their minimum, then others by urgency.
+    def _levelled(self, cell: Cell, here: Ints | slice, claim: Claim, floor: Floats, wanted: Floats) -> Floats:
+        """[N] powers when the level alone decides who runs: those it gives their minimum, then others by urgency.
 
         An EV that must run at some power now to reach its target keeps that; otherwise those at higher powers give way to
         one more at its minimum, so that no power is left over.
         """
-        limits, turns, ran = cell.limits, self.turns, self.ran[here]
+        limits = cell.limits
         fluid = limits.fill(claim.level, np.zeros(len(floor)), wanted)
         runs = fluid >= floor - TINY_KW
+        kept = self._kept(cell, here)
+        if kept is None and (runs | (fluid <= TINY_KW)).all():
+            return fluid
+        required = (cell.target_kwh - cell.max_kw * cell.hours_after) / cell.stay_h
+        rank = np.where(runs, 3, 4)
+        asked = fluid > TINY_KW
+        if kept is not None:
+            rank[kept] = 2
+            asked |= kept
+        rank[required > 0.5 * floor] = 1
+        rank[required > floor] = 0
+        asking = np.flatnonzero(asked & (wanted > 0))
+        order = asking[
+            np.lexsort((-cell.waited_s[asking], np.round(self.policy.urgency(cell)[asking], 9), rank[asking]))
+        ]
+        runs = limits.admitted(order, np.where(runs, np.minimum(np.maximum(required, floor), fluid), floor))
+        return limits.fill(claim.level, np.where(runs, floor, 0.0), np.where(runs, wanted, 0.0))
+
+    def _kept(self, cell: Cell, here: Ints | slice) -> Bools | None:
+        """[N], who is to run in its turn: not pausable, just let in, or (departure unknown) waiting for too long."""
+        if self.steady and cell.index and self.lengths_s[cell.index - 1] >= self.turns.shortest_run_s:
+            return None
+        turns, ran = self.turns, self.ran[here]
         kept = ((ran > 0) & (ran < turns.shortest_run_s)) | ~self.problem.pausable[here]
         kept |= (cell.waited_s >= turns.longest_wait_s) & ~self.problem.departure_known[here]
-        if runs.all():
-            return runs
-        required = (cell.target_kwh - cell.max_kw * cell.hours_after) / cell.stay_h
-        least = np.where(runs, np.minimum(np.maximum(required, floor), fluid), floor)
-        order = self._order(cell, here)
-        rank = np.where(fluid > TINY_KW, 4, 5)
-        for better, who in ((3, runs), (2, kept), (1, required > 0.5 * floor), (0, required > floor)):
-            rank[who] = better
-        order = order[np.argsort(rank[order], kind="stable")]
-        order = order[(wanted > 0)[order] & (rank[order] < 5)]
-        return limits.admitted(order, least)
+        return kept if kept.any() else None
 
     def _topped_up(self, cell: Cell, here: Ints | slice, power: Floats, high: Floats) -> Floats:
         """`power` with what is still free given to whoever still needs energy, those that run already before others."""
@@ -218,6 +235,24 @@ class _Walk:
             high = np.where(floor > TINY_KW, high, 0.0)
         level = self.policy.claim(cell, floor, high).level
         return limits.fill(level, floor, np.maximum(high, floor))
+
+    def _in_steps(self, cell: Cell, here: Ints | slice, power: Floats) -> Floats:
+        """`power` in whole steps; what rounding down sets free raises the least lax by one step each."""
+        step = self.problem.step_kw[here]
+        lower = rates.stepped_down(power, step, cell.min_kw)
+        high = _capped(cell.need_kwh, cell.stay_h, cell.min_kw, cell.max_kw)
+        may = (step > 0) & (lower > 0) & (lower + step <= high + rates.ROUNDING)
+        order = self._order(cell, here)
+        raised = cell.limits.more(lower).admitted(order[may[order]], step)
+        return np.where(raised, lower + step, lower)
+
+    def _balanced(self, cell: Cell, here: Ints | slice, power: Floats) -> Floats:
+        problem = self.problem
+        lines, on_phase = problem.lines[here], problem.on_phase[here]
+        known = on_phase.sum(axis=1) == lines
+        share = (on_phase & known[:, None]).T / lines
+        lower = rates.balanced(power, share, np.where(known, 0.0, 1.0 / lines), problem.unbalance_kw, cell.min_kw)
+        return rates.stepped_down(lower, problem.step_kw[here], cell.min_kw) if self.stepped else lower
 
     def _order(self, cell: Cell, here: Ints | slice) -> Ints:
         """Positions in the order in which they are let in."""

@@ -46,7 +46,7 @@ def fair_energies(problem: Problem, network: Network, solve: Solve, time_limit_s
     The fraction counts what was already delivered, and is divided by the priority. Each round finds the largest common
     level and fixes the EVs whose row has a price: they cannot get more in any optimum.
     """
-    model = _EnergyModel(problem, network)
+    model = EnergyModel(problem, network)
     total = problem.need_kwh + problem.delivered_kwh
     energy = np.zeros(len(total))
     free = (problem.need_kwh > DONE_KWH) & (problem.stay_h > 0).any(axis=1)
@@ -69,7 +69,7 @@ def fair_energies(problem: Problem, network: Network, solve: Solve, time_limit_s
     return np.minimum(energy, problem.need_kwh)
 
 
-class _EnergyModel:
+class EnergyModel:
     """Variables: the energy of each EV in each cell where it is, then the level. Rows: limits, needs, floors."""
 
     def __init__(self, problem: Problem, network: Network) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,6 +25,15 @@ class Network:
     single: bool = False
     """Whether there is one limit for everybody."""
 
+    def within(self, budget_kw: Floats) -> Network:
+        """The network with the sum of all powers at most `budget_kw` [K] too."""
+        if self.single:
+            return replace(self, room=np.minimum(self.room, budget_kw))
+        every = np.ones((1, self.weight.shape[1]))
+        return replace(
+            self, weight=np.concatenate((self.weight, every)), room=np.concatenate((self.room, budget_kw[None, :]))
+        )
+
     @classmethod
     def of(cls, problem: Problem) -> Network:
         """Rows that can bind; those above nobody or without a limit are left out."""
@@ -44,9 +53,9 @@ class Network:
 
     def at(self, cell: int, rows: Ints | None) -> Limits:
         """The limits on the EVs at positions `rows` (None is all) in one cell."""
-        weight = self.weight if rows is None else self.weight[:, rows]
         if self.single:
-            return OneLimit(weight, self.room[:, cell], None, float(self.room[0, cell]))
+            return OneLimit(self.weight, self.room[:, cell], None, float(self.room[0, cell]))
+        weight = self.weight if rows is None else self.weight[:, rows]
         return Limits(weight, self.room[:, cell], [np.flatnonzero(row) for row in weight] if self.nested else None)
 
 
@@ -73,6 +82,10 @@ class Limits:
         rest: Floats = self.room - self.weight @ power_kw
         return rest
 
+    def more(self, power_kw: Floats) -> Limits:
+        """What these powers leave of the limits."""
+        return Limits(self.weight, np.maximum(self.left(power_kw), 0.0), self.members)
+
     def in_sequence(self, order: Ints, low_kw: Floats, high_kw: Floats) -> Floats:
         """rates.in_sequence."""
         return rates.in_sequence(self.weight, self.room, order, low_kw, high_kw)
@@ -91,8 +104,21 @@ class OneLimit(Limits):
     def fill(self, claim: Floats, low_kw: Floats, high_kw: Floats) -> Floats:
         return rates.fill_one(self.kw, claim, low_kw, high_kw)
 
+    def in_sequence(self, order: Ints, low_kw: Floats, high_kw: Floats) -> Floats:
+        return rates.in_sequence(np.ones((1, len(low_kw))), self.room, order, low_kw, high_kw)
+
+    def more(self, power_kw: Floats) -> Limits:
+        room = np.maximum(self.left(power_kw), 0.0)
+        return OneLimit(self.weight, room, None, float(room[0]))
+
     def fit(self, power_kw: Floats) -> bool:
-        return bool(power_kw.sum() <= self.kw + rates.ROUNDING)
+        return bool(np.add.reduce(power_kw) <= self.kw + rates.ROUNDING)
+
+    def left(self, power_kw: Floats) -> Floats:
+        return self.room - np.add.reduce(power_kw)
+
+    def admitted(self, order: Ints, min_kw: Floats) -> Bools:
+        return rates.admitted_one(self.kw, order, min_kw)
 
 
 def _without_twins(weight: Floats, room: Floats) -> Network:

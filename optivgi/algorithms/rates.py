@@ -42,16 +42,22 @@ def water_levels(weight: Floats, room: Floats, claim: Floats, low_kw: Floats, hi
 
 def fill_one(room: float, claim: Floats, low_kw: Floats, high_kw: Floats) -> Floats:
     """[N], `fill` for a single row that weighs everybody by 1."""
-    if high_kw.sum() <= room + ROUNDING:
+    if np.add.reduce(high_kw) <= room + ROUNDING:
         return high_kw
     slope, offset = claim
-    at = np.concatenate((low_kw - offset, high_kw - offset))
-    at /= np.concatenate((slope, slope))
+    count = len(slope)
+    bounds = np.empty(2 * count)
+    bounds[:count] = low_kw
+    bounds[count:] = high_kw
+    rates = np.empty((2, 2, count))
+    rates[0], rates[1, 0], rates[1, 1] = slope, offset, offset
+    at = (bounds - rates[1].ravel()) / rates[0].ravel()
+    np.negative(slope, out=rates[0, 1])
     order = at.argsort()
     at = at[order]
-    rate = np.concatenate((slope, -slope))[order].cumsum()
-    filled = (rate[:-1] * (at[1:] - at[:-1])).cumsum()
-    missing = room - low_kw.sum()
+    rate = np.add.accumulate(rates[0].ravel()[order])
+    filled = np.add.accumulate(rate[:-1] * (at[1:] - at[:-1]))
+    missing = room - np.add.reduce(low_kw)
     position = int(filled.searchsorted(missing))
     if position >= len(filled):
         return high_kw
@@ -142,15 +148,58 @@ def admitted(weight: Floats, room: Floats, order: Ints, min_kw: Floats) -> Bools
         used = np.cumsum(weight[:, waiting] * min_kw[waiting], axis=1)
         fits = (used <= left[:, None] + ROUNDING).all(axis=0)
         runs[waiting[fits]] = True
+        if fits.all():
+            break
         left = left - weight[:, waiting[fits]] @ min_kw[waiting[fits]]
         waiting = waiting[~fits]
         waiting = waiting[fitting(weight[:, waiting], left, min_kw[waiting])]
     return runs
 
 
-def stepped_down(power_kw: Floats, step_kw: Floats, min_kw: Floats) -> Floats:
-    """Powers rounded down to whole steps (0 is any value), or to 0 where that falls below the minimum."""
+def admitted_one(room: float, order: Ints, min_kw: Floats) -> Bools:
+    """[N], `admitted` for a single row that weighs everybody by 1."""
+    runs = np.zeros(len(min_kw), dtype=bool)
+    waiting, left = order, room + ROUNDING
+    while len(waiting):
+        least = min_kw[waiting]
+        used = np.add.accumulate(least)
+        first_out = int(used.searchsorted(left, side="right"))
+        runs[waiting[:first_out]] = True
+        if first_out == len(waiting):
+            break
+        left -= used[first_out - 1] if first_out else 0.0
+        waiting, least = waiting[first_out + 1 :], least[first_out + 1 :]
+        waiting = waiting[least <= left]
+    return runs
+
+
+def stepped_down(power_kw: Floats, step_kw: Floats, least_kw: Floats) -> Floats:
+    """Powers rounded down to whole steps (0 is any value), or to 0 where that falls below the least power."""
     whole = np.where(step_kw > 0, step_kw, 1.0)
     lower = np.where(step_kw > 0, np.floor(power_kw / whole + ROUNDING) * whole, power_kw)
-    rounded: Floats = np.where(lower >= min_kw - ROUNDING, lower, 0.0)
+    rounded: Floats = np.where(lower >= least_kw - ROUNDING, lower, 0.0)
     return rounded
+
+
+def balanced(power_kw: Floats, share: Floats, doubt: Floats, limit_kw: float, least_kw: Floats) -> Floats:
+    """Powers lowered, first to the minimum and then to 0, until no two phases can differ by more than `limit_kw`.
+
+    `share` [3, N] is the part of each EV's power on each phase, `doubt` [N] the part that may be on any phase.
+    """
+    power = power_kw.copy()
+    for _ in range(4 * len(power) + 4):
+        phases = share @ power
+        high, low = int(np.argmax(phases)), int(np.argmin(phases))
+        excess = phases[high] - phases[low] + doubt @ power - limit_kw
+        if excess <= ROUNDING:
+            return power
+        weight = share[high] - share[low] + doubt
+        heavy = (weight > 0) & (power > 0)
+        spare = np.where(heavy, np.maximum(power - least_kw, 0.0) * weight, 0.0)
+        if spare.sum() > excess:
+            power -= np.where(heavy, np.maximum(power - least_kw, 0.0) * (excess / spare.sum()) * (1 + ROUNDING), 0.0)
+            continue
+        power = np.where(heavy, np.minimum(power, least_kw), power)
+        if spare.sum() <= ROUNDING:
+            power[np.flatnonzero(heavy)[-1]] = 0.0
+    return np.zeros(len(power))

@@ -18,11 +18,13 @@ def exchanged(problem: Problem, network: Network, power_kw: Floats, target_kwh: 
     """Powers [S, K] after EVs above their target have given to those below it, as much as can be given.
 
     Who runs when stays as it is, and so does the first cell: powers move only between minimum and maximum, along chains
-    of EVs that share a cell (a maximum flow in the residual network). `network` must be nested.
+    of EVs that share a cell (a maximum flow in the residual network). `network` must be nested. With steps or an unbalance
+    limit nothing is moved.
     """
     given = problem.energy_kwh(power_kw)
     gap = np.minimum(target_kwh, problem.need_kwh) - given
-    if not (gap > NOISE).any() or power_kw.shape[1] < 2:
+    fixed = (problem.step_kw > 0).any() or np.isfinite(problem.unbalance_kw)
+    if fixed or power_kw.shape[1] < 2 or not (gap > NOISE).any():
         return power_kw
     whole = problem.stay_h >= problem.hours - NOISE
     moves = (power_kw > NOISE) & whole & (given <= problem.need_kwh + NOISE)[:, None]

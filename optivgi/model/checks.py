@@ -91,12 +91,15 @@ def _steps(problem: Problem, power: Floats) -> list[Violation]:
 
 
 def _pauses(problem: Problem, plan: Plan, running: Bools) -> list[Violation]:
+    """EVs that may not pause and do, although their minimum would still fit under every kW limit above them."""
     if problem.pausable.all():
         return []
     before = _energy_before(problem, plan.power_kw)
     unserved = before < (problem.need_kwh - ENERGY_KWH)[:, None]
-    wrong = problem.present & unserved & ~running & ~problem.pausable[:, None]
-    return _cells("pause", problem.ev_ids, np.where(wrong, problem.min_kw[:, None], 0.0), POWER_KW)
+    mask = below(problem)
+    left = np.min(np.where(mask[:, :, None] > 0, (problem.limit_kw - mask @ plan.power_kw)[:, None, :], np.inf), axis=0)
+    wrong = problem.present & unserved & ~running & ~problem.pausable[:, None] & (left >= problem.least_kw[:, None])
+    return _cells("pause", problem.ev_ids, np.where(wrong, problem.least_kw[:, None], 0.0), POWER_KW)
 
 
 def _energy_before(problem: Problem, power: Floats) -> Floats:
@@ -159,8 +162,7 @@ def _energy(problem: Problem, plan: Plan, running: Bools) -> list[Violation]:
     rows = np.arange(evs)
     final_kw = np.where(running.any(axis=1), plan.power_kw[rows, last], 0.0)
     before_last = given - final_kw * problem.stay_h[rows, last]
-    least_kw = np.maximum(problem.min_kw, problem.step_kw)
-    completes = (final_kw <= least_kw + POWER_KW) & (before_last < problem.need_kwh)
+    completes = (final_kw <= problem.least_kw + POWER_KW) & (before_last < problem.need_kwh)
     excess = np.where(completes, 0.0, given - problem.need_kwh)
     return [
         *_each("energy above need", problem, excess),

@@ -35,6 +35,8 @@ class EV:
     suspended_by_ev: bool = False
     measured_kw: float | None = None
     measured_at: datetime | None = None
+    step_a: float = 0.0
+    """Its limit is a whole multiple of this; 0 means any value."""
 
     @property
     def volts(self) -> float:

@@ -154,7 +154,8 @@ def _problem(
         waiting_s=_column([s.waiting_s for s in state]),
         running_s=_column([s.running_s for s in state]),
         pausable=np.ones(len(evs), dtype=bool),
-        step_kw=np.zeros(len(evs)),
+        step_kw=_column([ev.step_a * ev.volts / 1000.0 for ev in evs]),
+        arrival_s=arrival_s,
         departure_s=departure_s,
         departure_known=departure_known,
         circuit_ids=tuple(c.circuit_id for c in site.circuits),
@@ -183,13 +184,14 @@ def _column(values: list[float]) -> Floats:
 def _complaints(evs: Sequence[EV], circuits: Mapping[str, int]) -> list[str]:
     """For each EV what is wrong with its data, empty if nothing is."""
     count = Counter(ev.ev_id for ev in evs)
-    need, delivered, low, high, volts, weight = (
+    need, delivered, low, high, volts, weight, step = (
         _column([getattr(ev, name) for ev in evs])
-        for name in ("energy_needed_kwh", "delivered_kwh", "min_kw", "max_kw", "voltage_v", "priority")
+        for name in ("energy_needed_kwh", "delivered_kwh", "min_kw", "max_kw", "voltage_v", "priority", "step_a")
     )
     fine = np.isfinite(need) & (need >= 0) & np.isfinite(delivered) & (delivered >= 0)
     fine &= np.isfinite(low) & (low >= 0) & np.isfinite(high) & (high >= low) & (high > 0)
     fine &= np.isfinite(volts) & (volts > 0) & np.isfinite(weight) & (weight > 0)
+    fine &= np.isfinite(step) & (step >= 0)
     return [
         ""
         if good and count[ev.ev_id] == 1 and ev.circuit in circuits and _times_fine(ev) and _phases_fine(ev.phases)
@@ -232,6 +234,8 @@ def _complaint(ev: EV, count: int, circuits: Mapping[str, int]) -> str:
         wrong.append(f"minimum power {ev.min_kw:g} kW is above maximum power {ev.max_kw:g} kW")
     if not (math.isfinite(ev.voltage_v) and ev.voltage_v > 0):
         wrong.append(f"voltage is {ev.voltage_v:g} V: it must be known and above 0")
+    if not (math.isfinite(ev.step_a) and ev.step_a >= 0):
+        wrong.append(f"current step is {ev.step_a:g} A: it must be 0 (any) or more")
     if not (math.isfinite(ev.priority) and ev.priority > 0):
         wrong.append(f"priority is {ev.priority:g}: it must be above 0")
     for name, moment in (("arrival", ev.arrival), ("departure", ev.departure)):

@@ -32,7 +32,7 @@ class GridSettings:
     turn_s: float = 900.0
     assumed_stay_s: float = 8 * 3600.0
     longest_horizon_s: float = 48 * 3600.0
-    most_cells: int = 96
+    most_cells: int = 64
     most_entries: int = 400_000
 
     def cells_for(self, evs: int) -> int:

@@ -33,6 +33,7 @@ _PER_EV = (
     "running_s",
     "pausable",
     "step_kw",
+    "arrival_s",
     "departure_s",
     "departure_known",
 )
@@ -85,6 +86,8 @@ class Problem:
     """[S], whether 0 is allowed (pause); False means at least min_kw whenever present with need."""
     step_kw: Floats
     """[S], its power is a whole multiple of this; 0 means any value."""
+    arrival_s: Floats
+    """[S], when it came (negative) or is expected, in seconds after `now`."""
     departure_s: Floats
     """[S], when it leaves, in seconds after `now`; may lie beyond the last edge."""
     departure_known: Bools
@@ -126,7 +129,17 @@ class Problem:
 
     def energy_kwh(self, power_kw: Floats) -> Floats:
         """[S], what powers [S, K] amount to while the EVs are there."""
-        return np.einsum("sk,sk->s", power_kw, self.stay_h)
+        energy: Floats = np.einsum("sk,sk->s", power_kw, self.stay_h)
+        return energy
+
+    @property
+    def least_kw(self) -> Floats:
+        """[S], the least power other than 0 that is a whole step."""
+        whole = np.where(self.step_kw > 0, self.step_kw, 1.0)
+        least: Floats = np.where(
+            self.step_kw > 0, np.maximum(np.ceil(self.min_kw / whole - 1e-9), 1.0) * whole, self.min_kw
+        )
+        return least
 
     @property
     def hours(self) -> Floats:
