@@ -35,6 +35,9 @@ ocpp.messages.ASYNC_VALIDATION = False
 """Validation takes well under a millisecond; in a thread pool it would reorder frames."""
 
 LOGGER = logging.getLogger(__name__)
+PACKAGE_LOGGER = LOGGER.getChild("package")
+PACKAGE_LOGGER.setLevel(logging.ERROR)
+"""What the package has to say below an error is said here already."""
 VERSION = "1.6"
 CALL_TYPE, RESULT_TYPE, ERROR_TYPE = 2, 3, 4
 NAMES_OF_1_6 = {
@@ -54,7 +57,7 @@ class Link(ChargePoint):  # type: ignore[misc]
     def __init__(
         self, station_id: str, socket: ClientConnection, message_id: Callable[[], str], response_timeout_s: float
     ) -> None:
-        super().__init__(station_id, socket, response_timeout=response_timeout_s, logger=LOGGER)
+        super().__init__(station_id, socket, response_timeout=response_timeout_s, logger=PACKAGE_LOGGER)
         self._message_id = message_id
         self._waiting_for: str | None = None
         self._applied = asyncio.Event()

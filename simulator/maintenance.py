@@ -30,10 +30,15 @@ def upload_diagnostics(charger: Charger, location: str, at: datetime) -> str | N
     return f"{charger.spec.station_id}-{charger.now:%Y%m%dT%H%M%SZ}.log"
 
 
+def load(charger: Charger) -> None:
+    """At a boot: what was being installed runs from now on."""
+    if charger.firmware_status == "Installing" and charger.next_firmware is not None:
+        charger.firmware_version = charger.next_firmware
+
+
 def installed(charger: Charger) -> None:
-    """After a boot: the update that asked for it is done."""
+    """After a boot that the CSMS accepted: the update that asked for it is done."""
     if charger.firmware_status == "Installing":
-        charger.firmware_version = charger.next_firmware or charger.firmware_version
         _say_firmware(charger, "Installed")
 
 

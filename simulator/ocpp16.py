@@ -388,6 +388,7 @@ class Station:
         await self._clock.sleep(self._options.reboot_s)
         self._reboot = self._reboot_by = None
         self._registered = False
+        maintenance.load(self.charger)
         self.charger.booted(self.now())
         self._boot_at = self.now()
         self.flush()

@@ -144,6 +144,13 @@ class TinyCsms:
             self._news.notify_all()
 
 
+async def until(holds: Callable[[], object]) -> None:
+    """Returns when `holds()` is true, for what no event tells."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not holds():  # noqa: ASYNC110
+            await asyncio.sleep(0)
+
+
 @asynccontextmanager
 async def tiny_csms() -> AsyncIterator[TinyCsms]:
     csms = TinyCsms()
