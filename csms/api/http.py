@@ -20,12 +20,14 @@ from csms.errors import (
     BodyTooLarge,
     DatabaseUnreachable,
     InvalidJson,
+    InvalidRequest,
     RecordConflict,
     RequestRefused,
     RouteNotFound,
     UnsupportedMediaType,
 )
 from csms.ports import Json
+from csms.rpc.frames import objection
 
 log = logging.getLogger("csms.api")
 
@@ -140,6 +142,9 @@ async def _read_json(request: Request, max_body_bytes: int) -> object:
     if not text:
         return None
     try:
-        return msgspec.json.decode(text)
+        body: object = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidJson("Body is not valid JSON but content-type is set to 'application/json'") from error
+    if problem := objection(body):
+        raise InvalidRequest(f"body is not accepted: {problem}")
+    return body

@@ -8,6 +8,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterable
 from functools import partial
+from typing import Any
 
 from csms.api.callbacks import CallbackSender
 from csms.api.http import Operation
@@ -20,6 +21,7 @@ from optivgi.model.clock import Clock
 log = logging.getLogger("csms.api")
 
 TENANT_ID = 1
+INT32 = 2**31
 MAX_WAITING = 100
 """Calls that may wait for one station. A station that is silent would else gather them without end."""
 
@@ -87,7 +89,7 @@ class MessageApi:
             summary=f"Send {action.action} to stations",
             handle=partial(self._handle, action),
             query=QUERY,
-            body=RequestSchema("body", action.request_schema),
+            body=RequestSchema("body", bounded(action.request_schema)),
             answer=ANSWER,
         )
 
@@ -146,6 +148,17 @@ class MessageApi:
             log.info("%s to %s: no answer (%s)", action, station_id, reply.reason)
         elif callback_url is not None:
             await self._sender.post(callback_url, callback_body(reply, correlation_id))
+
+
+def bounded(schema: Any) -> Any:
+    """`schema` with OCPP's integers held to 32 bits, which the published schemas leave to the reader."""
+    match schema:
+        case dict():
+            inner = {name: bounded(rule) for name, rule in schema.items()}
+            return {"minimum": -INT32, "maximum": INT32 - 1} | inner if schema.get("type") == "integer" else inner
+        case list():
+            return [bounded(each) for each in schema]
+    return schema
 
 
 def callback_body(reply: CallResult | CallError, correlation_id: str) -> Json:

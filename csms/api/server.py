@@ -31,7 +31,7 @@ class HttpServer:
             lifespan="off",
             ws="websockets-sansio",
             log_config=None,
-            log_level="warning",
+            log_level="error",
             access_log=False,
             server_header=False,
             proxy_headers=False,

@@ -17,6 +17,7 @@ from csms.ports import Json
 from csms.rpc.timestamps import parse_timestamp
 
 _REFUSED = object()
+MAX_SAFE_INTEGER = 2**53 - 1
 
 
 class RequestSchema:
@@ -88,7 +89,7 @@ def _to_string(value: object) -> object:
         case int():
             return str(value)
         case float():
-            return str(int(value)) if value.is_integer() else repr(value)
+            return str(_whole(value))
     return _REFUSED
 
 
@@ -105,13 +106,17 @@ def _to_number(value: object) -> object:
                 return _REFUSED
             if "_" in value or not math.isfinite(number):
                 return _REFUSED
-            return int(number) if number.is_integer() else number
+            return _whole(number)
     return _REFUSED
 
 
 def _to_integer(value: object) -> object:
-    number = value if isinstance(value, float) else _to_number(value)
-    return int(number) if isinstance(number, float) and number.is_integer() else number
+    return _whole(value) if isinstance(value, float) else _to_number(value)
+
+
+def _whole(number: float) -> int | float:
+    """An int where the number is one that every JSON library keeps exact."""
+    return int(number) if number.is_integer() and abs(number) <= MAX_SAFE_INTEGER else number
 
 
 def _to_boolean(value: object) -> object:

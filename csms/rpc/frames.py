@@ -74,8 +74,8 @@ def decode(text: str, dialect: Dialect, max_size: int = DEFAULT_MAX_SIZE) -> Fra
         return Malformed(dialect.formation, _cut(f"not JSON: {error}"), _salvage_id(text))
     if not isinstance(message, list) or len(message) < 3:
         return Malformed(dialect.formation, "a frame is an array of at least 3 elements")
-    if _suspicious(text) and (objection := _objection(message)):
-        return Malformed(dialect.formation, objection, _salvage_id(text))
+    if _suspicious(text) and (problem := objection(message)):
+        return Malformed(dialect.formation, problem, _salvage_id(text))
     kind, message_id = message[0], message[1]
     if type(kind) is not int or kind not in dialect.message_types:
         return Malformed(dialect.formation, f"message type is {_show(kind)}; {dialect.subprotocol} knows 2, 3, 4")
@@ -145,13 +145,13 @@ def _salvage_id(text: str) -> str | None:
 
 
 def _suspicious(text: str) -> bool:
-    """Whether the text may hold what _objection looks for; a cheap test that ordinary messages pass."""
+    """Whether the text may hold what `objection` looks for; a cheap test that ordinary messages pass."""
     return "\\u0000" in text or text.count("[") + text.count("{") > MAX_DEPTH or bool(_long_integer.search(text))
 
 
-def _objection(message: list[Any]) -> str | None:
-    """Valid JSON that a database, a broker or another JSON library would choke on."""
-    pending: list[tuple[Any, int]] = [(message, 1)]
+def objection(value: Any) -> str | None:
+    """What a database, a broker or another JSON library would choke on in decoded JSON, or None."""
+    pending: list[tuple[Any, int]] = [(value, 1)]
     while pending:
         item, depth = pending.pop()
         if depth > MAX_DEPTH + 1:

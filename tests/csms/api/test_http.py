@@ -86,9 +86,19 @@ async def test_json_that_is_no_object_is_refused_as_such(content: bytes) -> None
     assert (response.status_code, response.json()["message"]) == (400, "body must be object")
 
 
-async def test_a_body_that_is_nested_deeply_is_refused() -> None:
-    response = await post(b'{"s": ' + b"[" * 450 + b"]" * 450 + b"}")
-    assert (response.status_code, response.json()["message"]) == (400, "body is nested too deeply")
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b'{"s": ' + b"[" * 450 + b"]" * 450 + b"}", "nested deeper than 32 levels"),
+        (b'{"s": "a\\u0000b"}', "NUL character in a string"),
+        (b'{"a\\u0000b": 1}', "NUL character in a string"),
+        (b'{"n": 18446744073709551615}', "integer of more than 64 bits"),
+    ],
+    ids=["deep", "NUL", "NUL in a name", "long"],
+)
+async def test_json_that_a_database_would_choke_on_is_refused(content: bytes, problem: str) -> None:
+    response = await post(content)
+    assert (response.status_code, response.json()["message"]) == (400, f"body is not accepted: {problem}")
 
 
 async def test_another_media_type_is_refused_and_none_means_json() -> None:

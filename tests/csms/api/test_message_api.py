@@ -124,6 +124,15 @@ async def test_calls_that_citrineos_refuses_for_no_good_reason_are_taken(label: 
             assert (response.status_code, response.json()) == (200, [{"success": True}])
 
 
+@pytest.mark.parametrize("connector_id", [2**31, -(2**31) - 1, "2147483648", 1e12, "1e300"])
+async def test_an_integer_that_ocpp_does_not_have_is_refused(connector_id: object) -> None:
+    async with serving() as api:
+        response = await api.set_profile(connectorId=connector_id)
+        assert api.stations.called == []
+    assert response.status_code == 400
+    assert response.json()["message"].startswith("body/connectorId must be ")
+
+
 async def test_every_route_of_the_contract_for_16_is_there() -> None:
     listed = [s["path"].split("?")[0] for s in SAMPLES["rest"] if is_sample_of_16(s)]
     async with serving() as api:
