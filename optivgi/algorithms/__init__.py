@@ -1,6 +1,6 @@
 """Planning algorithms: Problem in, Plan out, pure. `algorithm(name)` gives one, `names()` lists them."""
 
-from optivgi.algorithms import cost, equal_share, fair, go, lp, sorted  # noqa: A004
+from optivgi.algorithms import cost, equal_share, fair, go, lp, sorted_by
 from optivgi.algorithms.base import Algorithm, algorithm, names
 from optivgi.algorithms.ladder import Decision, Ladder, Rung
 
@@ -16,5 +16,5 @@ __all__ = [
     "go",
     "lp",
     "names",
-    "sorted",
+    "sorted_by",
 ]

@@ -6,13 +6,14 @@ import numpy as np
 from scipy.sparse import coo_array, csr_array, vstack
 
 from optivgi.algorithms.base import Algorithm, register
+from optivgi.algorithms.energies import EnergyModel
 from optivgi.algorithms.explain import explained
-from optivgi.algorithms.fair import Fair, LeastLaxity, targets
+from optivgi.algorithms.fair import Fair, targets
 from optivgi.algorithms.forward import forward
-from optivgi.algorithms.lp import EnergyModel
+from optivgi.algorithms.laxity import LeastLaxity
 from optivgi.algorithms.network import Network
 from optivgi.algorithms.repair import exchanged
-from optivgi.algorithms.solver import LinearProgram, with_highs
+from optivgi.algorithms.solver import LinearProgram, Solve, with_highs
 from optivgi.model.plan import Plan
 from optivgi.model.problem import Floats, Problem
 
@@ -33,26 +34,27 @@ class Cost(Algorithm):
     Without prices and demand charge there is nothing to save, and `fair` decides too.
     """
 
-    def __init__(self, time_limit_s: float | None = 20.0) -> None:
-        self._time_limit_s = time_limit_s
+    def __init__(self, solve: Solve = with_highs, time_limit_s: float | None = 20.0) -> None:
+        self._solve, self._time_limit_s = solve, time_limit_s
 
     def plan(self, problem: Problem) -> Plan:
         wanting = problem.need_kwh > 0
-        if not wanting.any() or not self._worth_it(problem):
+        if not wanting.any() or not (np.ptp(problem.price_per_kwh) > 0 or problem.demand_charge_per_kw > 0):
             return self._fair(problem, "prices do not differ and there is no demand charge")
         unknown = [problem.ev_ids[row] for row in np.flatnonzero(wanting & ~problem.departure_known)]
         if unknown:
             return self._fair(problem, f"departure unknown for EV {', '.join(unknown[:5])}")
         network = Network.of(problem)
-        target = targets(problem, network)
-        budget_kw = self._budget(problem, network, target)
-        power = forward(problem, network.within(budget_kw), LeastLaxity(), target_kwh=target)
-        if network.nested:
-            power = exchanged(problem, network.within(budget_kw), power, target)
-        return explained(problem, self.name, power, budget_kw=budget_kw)
+        return self.towards(problem, network, targets(problem, network), self.name)
 
-    def _worth_it(self, problem: Problem) -> bool:
-        return bool(np.ptp(problem.price_per_kwh) > 0 or problem.demand_charge_per_kw > 0)
+    def towards(self, problem: Problem, network: Network, target_kwh: Floats, name: str) -> Plan:
+        """The cheapest plan that delivers `target_kwh`."""
+        budget_kw = self._budget(problem, network, target_kwh)
+        within = network.within(budget_kw)
+        power = forward(problem, within, LeastLaxity(), target_kwh=target_kwh)
+        if within.nested:
+            power = exchanged(problem, within, power, target_kwh)
+        return explained(problem, name, power, budget_kw=budget_kw)
 
     def _fair(self, problem: Problem, why: str) -> Plan:
         plan = Fair().plan(problem)
@@ -85,7 +87,7 @@ class Cost(Algorithm):
             )
         )
         free = problem.peak_so_far_kw
-        solution = with_highs(
+        solution = self._solve(
             LinearProgram(
                 gain,
                 high,
@@ -97,6 +99,13 @@ class Cost(Algorithm):
         )
         used_kw = np.bincount(model.cell, weights=solution.x[:-1], minlength=len(hours)) / hours
         return np.where(used_kw > 1e-6, np.maximum(used_kw, problem.least_kw.max()), 0.0)
+
+
+def saves_anything(problem: Problem) -> bool:
+    """Whether some cells are cheaper than others, and all departures are known so that deferring is safe."""
+    differ = bool(np.ptp(problem.price_per_kwh) > 0 or problem.demand_charge_per_kw > 0)
+    wanting = problem.need_kwh > 0
+    return differ and bool(wanting.any()) and bool(problem.departure_known[wanting].all())
 
 
 def _windows(problem: Problem) -> Floats:

@@ -8,7 +8,7 @@ the minimum cut names the EVs that the level is too high for, and both sides are
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -86,6 +86,11 @@ class _Part:
     on: Bools
     sure: Wholes
     total: int
+
+    def narrowed(self) -> _Part:
+        """The same part without the cells that none of its EVs can use any more."""
+        kept = np.flatnonzero(self.pairs.any(axis=0))
+        return replace(self, pairs=self.pairs[:, kept], room=self.room[:, kept], on=self.on[:, kept])
 
 
 def _whole(problem: Problem, network: Network, rows: Ints, fair: _Decomposition, unit: float) -> _Part:
@@ -230,7 +235,8 @@ class _Decomposition:
         total = int(sure.sum() + part.room[outlets].sum())
         if held.all() and total >= part.total:
             return []
-        low = _narrowed(part.evs[held], np.where(within, part.pairs, 0)[held], part.room, inner, sure, total)
+        pairs = np.where(within, part.pairs, 0)[held]
+        low = _Part(part.evs[held], pairs, part.room, inner, sure, total).narrowed()
         if held.all():
             return [low]
         taken = np.zeros_like(part.room)
@@ -240,17 +246,12 @@ class _Decomposition:
             above = forest.parent[row]
             if above >= 0:
                 taken[above] += np.where(outlets[row], part.room[row], np.where(inner[row], 0, taken[row]))
-        high = _narrowed(
-            part.evs[~held],
-            leaving[~held],
-            np.maximum(part.room - taken, 0),
-            part.on & ~reached,
-            part.sure[~held],
-            part.total - total,
-        )
+        high = _Part(
+            evs=part.evs[~held],
+            pairs=leaving[~held],
+            room=np.maximum(part.room - taken, 0),
+            on=part.on & ~reached,
+            sure=part.sure[~held],
+            total=part.total - total,
+        ).narrowed()
         return [low, high]
-
-
-def _narrowed(evs: Ints, pairs: Wholes, room: Wholes, on: Bools, sure: Wholes, total: int) -> _Part:
-    kept = np.flatnonzero(pairs.any(axis=0))
-    return _Part(evs, pairs[:, kept], room[:, kept], on[:, kept], sure, total)

@@ -62,7 +62,7 @@ class Ladder:
     def __init__(
         self,
         chosen: str | Algorithm = "go",
-        fallbacks: Sequence[str | Algorithm] = ("equal",),
+        fallbacks: Sequence[str | Algorithm] = ("llf",),
         *,
         deadline_s: float = 5.0,
         monotonic: Callable[[], float] | None = None,

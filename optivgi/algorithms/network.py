@@ -115,7 +115,8 @@ class OneLimit(Limits):
         return bool(np.add.reduce(power_kw) <= self.kw + rates.ROUNDING)
 
     def left(self, power_kw: Floats) -> Floats:
-        return self.room - np.add.reduce(power_kw)
+        rest: Floats = self.room - np.add.reduce(power_kw)
+        return rest
 
     def admitted(self, order: Ints, min_kw: Floats) -> Bools:
         return rates.admitted_one(self.kw, order, min_kw)

@@ -63,7 +63,8 @@ def fill_one(room: float, claim: Floats, low_kw: Floats, high_kw: Floats) -> Flo
         return high_kw
     before = filled[position - 1] if position else 0.0
     level = at[position] + max(missing - before, 0.0) / max(rate[position], 1e-300)
-    return np.minimum(np.maximum(slope * level + offset, low_kw), high_kw)
+    power: Floats = np.minimum(np.maximum(slope * level + offset, low_kw), high_kw)
+    return power
 
 
 def fill(weight: Floats, room: Floats, claim: Floats, low_kw: Floats, high_kw: Floats) -> Floats:
@@ -203,3 +204,13 @@ def balanced(power_kw: Floats, share: Floats, doubt: Floats, limit_kw: float, le
         if spare.sum() <= ROUNDING:
             power[np.flatnonzero(heavy)[-1]] = 0.0
     return np.zeros(len(power))
+
+
+def worth_sending(current_kw: Floats, planned_kw: Floats, dead_band_kw: float) -> Bools:
+    """[N], which changes to send: every cut, every start and stop, and raises by at least the dead band.
+
+    `current_kw` nan is not known, which is always worth sending.
+    """
+    rise = planned_kw - current_kw
+    turns = (planned_kw > ROUNDING) != (current_kw > ROUNDING)
+    return np.asarray(np.isnan(current_kw) | turns | (rise < -ROUNDING) | (rise >= max(dead_band_kw, ROUNDING)))

@@ -6,8 +6,8 @@ import numpy as np
 
 from optivgi.algorithms.base import Algorithm, register
 from optivgi.algorithms.explain import explained
-from optivgi.algorithms.fair import LeastLaxity
 from optivgi.algorithms.forward import Cell, Policy, forward
+from optivgi.algorithms.laxity import LeastLaxity
 from optivgi.algorithms.network import Network
 from optivgi.model.plan import Plan
 from optivgi.model.problem import Floats, Problem
