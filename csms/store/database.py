@@ -116,7 +116,7 @@ class Database:
                     await stack.enter_async_context(lock)
                 with self._reaching(OSError, TimeoutError, DBAPIError, PoolTimeout):
                     connection = await stack.enter_async_context(engine.connect())
-                with self._reaching(DBAPIError, only=_server_gone):
+                with self._reaching(DBAPIError, only=server_gone):
                     yield connection
 
     @contextmanager
@@ -175,7 +175,10 @@ def _refuse_stale(dbapi_connection: Any, _record: Any, _fairy: Any) -> None:
         raise InvalidatePoolError
 
 
-def _server_gone(error: DBAPIError) -> bool:
+def server_gone(error: Exception) -> bool:
+    """Whether the database's error means that the connection is lost, not that the statement is wrong."""
+    if not isinstance(error, DBAPIError):
+        return False
     return error.connection_invalidated or getattr(error.orig, "sqlstate", None) in _SERVER_GONE
 
 

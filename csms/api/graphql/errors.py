@@ -48,8 +48,14 @@ def of_request(errors: Sequence[GraphQLError], path: str = "$") -> Refusal:
     return refusal
 
 
-def of_database(error: SQLAlchemyError | ValueError | OverflowError, path: str) -> Refusal:
+# What a statement may fail with because of what the client asked for.
+ClientsFault = (SQLAlchemyError, ValueError, OverflowError, RecursionError)
+
+
+def of_database(error: Exception, path: str) -> Refusal:
     """What the database said about the request, without the statement."""
+    if isinstance(error, RecursionError) or "parser stack overflow" in str(error):
+        return Refusal("the request is nested deeper than the database can follow; ask for less at once", path)
     if not isinstance(error, DBAPIError) or error.orig is None:
         return Refusal(f"the database cannot take this value: {type(error).__name__}", path, DATA_EXCEPTION)
     message = str(error.orig).split("\n")[0]

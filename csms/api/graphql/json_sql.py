@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ARRAY, JSON, Boolean, ColumnElement, Select, Text, case, cast, func, literal_column, select
+from sqlalchemy import ARRAY, JSON, Boolean, ColumnElement, Select, Text, case, cast, func, literal_column
 
 Pair = tuple[str, ColumnElement[Any]]
 
@@ -32,17 +32,12 @@ class PostgresJson:
         parts = [func.json_build_object(*_flat(chunk)) for chunk in _chunks(pairs)]
         whole: ColumnElement[Any] = parts[0]
         for part in parts[1:]:
-            texts = func.left(cast(whole, Text), -1) + literal_column("','") + func.substr(cast(part, Text), 2)
-            whole = cast(texts, JSON)
+            open_ended = func.left(cast(whole, Text), -1)
+            whole = cast(open_ended.concat(literal_column("','")).concat(func.substr(cast(part, Text), 2)), JSON)
         return whole
 
-    def array(self, rows: Select[Any]) -> Select[Any]:
-        """All that `rows` selects as "row", in its order, as one list: empty rather than null."""
-        inner = rows.subquery()
-        return select(self.gathered(inner.c.row)).select_from(inner)
-
-    def gathered(self, row: ColumnElement[Any]) -> ColumnElement[Any]:
-        """The aggregate of JSON values into a list."""
+    def gathered(self, row: ColumnElement[Any], *, fresh: bool = False) -> ColumnElement[Any]:  # noqa: ARG002
+        """The aggregate of JSON values into a list; `fresh` ones are made in this very query."""
         return func.coalesce(func.json_agg(row), literal_column("'[]'::json"))
 
     def text(self, value: ColumnElement[Any]) -> ColumnElement[str]:
@@ -72,9 +67,9 @@ class SqliteJson(PostgresJson):
             whole = func.json(open_ended.concat(literal_column("','")).concat(func.substr(part, 2)))
         return whole
 
-    def gathered(self, row: ColumnElement[Any]) -> ColumnElement[Any]:
+    def gathered(self, row: ColumnElement[Any], *, fresh: bool = False) -> ColumnElement[Any]:
         """As above."""
-        return func.json_group_array(func.json(row))
+        return func.json_group_array(row if fresh else func.json(row))
 
     def text(self, value: ColumnElement[Any]) -> ColumnElement[str]:
         """As above: JSON is text already."""

@@ -55,7 +55,7 @@ def relationships(metadata: MetaData) -> dict[str, dict[str, Relationship]]:
         clash = how_often[source.name, target.name] > 1
         forward = after_column(near.name) if clash or source is target else singular(target.name)
         one_to_one = _unique(near)
-        backward = singular(source.name) if one_to_one else source.name
+        backward = singular(source.name) if one_to_one else str(source.name)
         if clash:
             backward = f"{backward}By{after_column(near.name)}"
         found[source.name][forward] = Relationship(forward, source, target, near.name, far.name, many=False)

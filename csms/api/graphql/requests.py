@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -105,7 +106,9 @@ class Requests:
         result = execute_sync(self._schema, DocumentNode(definitions=(alone, *fragments)), variable_values=inputs)
         if result.errors:
             raise of_request(result.errors)
-        return result.data or {}
+        # SQLAlchemy's names are a kind of str that only the standard encoder takes for one.
+        plain: Json = json.loads(json.dumps(result.data))
+        return plain
 
 
 def _chosen(document: DocumentNode, name: str | None) -> OperationDefinitionNode:

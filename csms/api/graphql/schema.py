@@ -76,12 +76,12 @@ class TableTypes:
     """All the types of one table; `others` finds those of the tables that it leads to."""
 
     def __init__(self, table: Table, metadata: MetaData, others: Callable[[str], TableTypes]) -> None:
-        self.table, self._others = table, others
+        self.table, self.name, self._others = table, str(table.name), others
         self._links = relationships(metadata)[table.name]
         self._columns: Columns = list(table.columns)
         self._numbers = [c for c in self._columns if scalar_name(c) in NUMBERS]
         self._ordered = [c for c in self._columns if scalar_name(c) in ORDERED and not is_list(c)]
-        name = table.name
+        name = self.name
         self.row = GraphQLObjectType(name, self._row_fields)
         self.select_column = _enum(f"{name}_select_column", (c.name for c in self._columns))
         self.bool_exp = GraphQLInputObjectType(f"{name}_bool_exp", self._bool_exp_fields)
@@ -107,7 +107,7 @@ class TableTypes:
 
     def queries(self) -> dict[str, GraphQLField]:
         """X, X_aggregate, X_by_pk."""
-        name = self.table.name
+        name = self.name
         return {
             name: GraphQLField(GraphQLNonNull(_list_of(self.row)), self.rows_arguments()),
             f"{name}_aggregate": GraphQLField(GraphQLNonNull(self.aggregate), self.rows_arguments()),
@@ -116,7 +116,7 @@ class TableTypes:
 
     def mutations(self) -> dict[str, GraphQLField]:
         """insert, update and delete, of many and of one."""
-        name, response = self.table.name, self.mutation_response
+        name, response = self.name, self.mutation_response
         new = self._input("insert", self._columns)
         on_conflict = GraphQLInputObjectType(
             f"{name}_on_conflict",
@@ -158,7 +158,7 @@ class TableTypes:
 
     def _input(self, purpose: str, columns: Columns) -> GraphQLInputObjectType:
         fields = {c.name: GraphQLInputField(value_type(c)) for c in columns}
-        return GraphQLInputObjectType(f"{self.table.name}_{purpose}_input", fields)
+        return GraphQLInputObjectType(f"{self.name}_{purpose}_input", fields)
 
     def _row_fields(self) -> dict[str, GraphQLField]:
         fields = {}
@@ -191,7 +191,7 @@ class TableTypes:
         }
 
     def _aggregate_fields(self) -> dict[str, GraphQLField]:
-        name = self.table.name
+        name = self.name
         count = GraphQLField(
             GraphQLNonNull(GraphQLInt),
             {

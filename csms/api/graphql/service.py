@@ -10,17 +10,16 @@ from typing import Any
 import msgspec
 from graphql import OperationType
 from sqlalchemy import MetaData, Select
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from csms.api.graphql.errors import UNEXPECTED, Refusal, of_database
+from csms.api.graphql.errors import UNEXPECTED, ClientsFault, Refusal, of_database
 from csms.api.graphql.mutations import NULL, Mutation
 from csms.api.graphql.requests import MAX_KEPT_CHARACTERS, Json, Operation, Requests
 from csms.api.graphql.schema import build_schema
 from csms.api.graphql.selection import Selected
 from csms.api.graphql.statements import Statements
 from csms.errors import DatabaseUnreachable
-from csms.store.database import Database
+from csms.store.database import Database, server_gone
 from csms.store.tables import metadata as contract
 
 log = logging.getLogger("csms.graphql")
@@ -77,7 +76,12 @@ class GraphQLService:
 
     def prepare(self, query: str, variables: Json | None = None, operation_name: str | None = None) -> Prepared:
         """The request made ready to run; the same request again costs nothing. Raises Refusal."""
-        inputs = msgspec.json.encode(variables or {})
+        try:
+            inputs = msgspec.json.encode(variables or {})
+        except (TypeError, ValueError, OverflowError) as error:
+            raise Refusal(f"the variables are not JSON: {error}", "$.variables") from None
+        except RecursionError:
+            raise Refusal("the variables are nested too deeply", "$.variables") from None
         small = len(query) + len(inputs) < MAX_KEPT_CHARACTERS
         return (self._prepare if small else self._prepare_anew)(query, inputs, operation_name)
 
@@ -119,7 +123,9 @@ class GraphQLService:
     async def _read(self, connection: AsyncConnection, key: str, statement: Select[Any]) -> msgspec.Raw:
         try:
             text: str | None = (await connection.execute(statement)).scalar()
-        except (SQLAlchemyError, ValueError, OverflowError) as error:
+        except ClientsFault as error:
+            if server_gone(error):
+                raise
             raise of_database(error, f"$.selectionSet.{key}") from error
         return NULL if text is None else msgspec.Raw(text.encode())
 
@@ -127,7 +133,9 @@ class GraphQLService:
         verb, table = self._writes[field.name]
         try:
             return await Mutation(connection, self._statements, table, field).run(verb)
-        except (SQLAlchemyError, ValueError, OverflowError) as error:
+        except ClientsFault as error:
+            if server_gone(error):
+                raise
             raise of_database(error, f"$.selectionSet.{field.key}") from error
 
     def _statement(self, field: Selected) -> Select[Any]:

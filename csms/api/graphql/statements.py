@@ -16,6 +16,9 @@ from csms.api.graphql.where import Conditions
 Arguments = Mapping[str, Any]
 Columns = Callable[[FromClause], Sequence[ColumnElement[Any]]]
 
+# Arguments that need the rows in a query of their own, before they are gathered.
+SHAPING = ("order_by", "limit", "offset", "distinct_on")
+
 # Not names that GraphQL could give to anything else.
 POSITION, NODE = " position", "{} node"
 
@@ -87,6 +90,15 @@ class Statements:
         def columns(here: FromClause) -> list[ColumnElement[Any]]:
             return [self._object(table, here, selected.children, path).label("row")]
 
+        if not any(selected.arguments.get(name) is not None for name in SHAPING):
+            here = table.alias()
+            where = self.conditions.where(table.name, here, selected.arguments.get("where"), f"{path}.args.where")
+            query = (
+                select(self._json.gathered(self._object(table, here, selected.children, path), fresh=True))
+                .select_from(here)
+                .where(where)
+            )
+            return parent.restrict(query, here) if parent else query
         rows = self._rows(table, selected.arguments, parent, path, columns).subquery()
         return select(self._json.gathered(rows.c.row)).select_from(rows)
 

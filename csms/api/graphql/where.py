@@ -32,7 +32,7 @@ from csms.api.graphql.relationships import Relationship
 from csms.api.graphql.scalars import DOCUMENTS, ORDERED, TEXTS
 
 Row = Mapping[str, Any]
-MAX_DEPTH = 30
+MAX_DEPTH = 20
 MAX_CONDITIONS = 500
 
 Comparison = Callable[[ColumnElement[Any], Any], ColumnElement[bool]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -25,12 +26,18 @@ def settings() -> Config:
     return config
 
 
+@cache
+def newest() -> str | None:
+    """The revision that this version of the program works with."""
+    return ScriptDirectory.from_config(settings()).get_current_head()
+
+
 def upgrade(connection: Connection) -> tuple[str | None, str | None]:
     """Brings the schema to head inside the connection's transaction: revisions (before, after)."""
-    config = settings()
-    head = ScriptDirectory.from_config(config).get_current_head()
+    head = newest()
     before = MigrationContext.configure(connection).get_current_revision()
     if before != head:
+        config = settings()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     return before, head

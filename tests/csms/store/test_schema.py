@@ -60,9 +60,12 @@ async def test_servers_that_start_together_migrate_once(postgres_url: str) -> No
         await database.close()
 
 
-async def test_a_schema_from_a_newer_version_is_refused(db: Database, database_url: str) -> None:
+async def test_a_schema_from_a_newer_version_is_refused(tmp_path: Path) -> None:
+    database_url = f"sqlite:///{tmp_path}/x.sqlite"
+    db = await Database.open(database_url, ManualClock())
     async with db.begin() as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = 'from the future'"))
+    await db.close()
     with pytest.raises(DatabaseUnusable, match=r"from the future.*an equal or older version"):
         await Database.open(database_url, ManualClock())
 
