@@ -26,77 +26,75 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize("text", HOSTILE)
-async def test_a_hostile_text_is_a_text(client: Client, text: str) -> None:
-    await client.insert("Boots", {"id": text, "status": text, "statusInfo": {text: [text]}})
+async def test_a_hostile_text_is_a_text(client: Client) -> None:
+    await client.insert("Boots", *({"id": text, "status": text, "statusInfo": {text: [text]}} for text in HOSTILE))
     query = """query ($text: String!) {
       Boots(where: {id: {_eq: $text}, status: {_in: [$text]}}) { id status statusInfo }
       Boots_by_pk(id: $text) { id }
       Boots_aggregate(where: {id: {_neq: $text}}) { aggregate { count } }
     }"""
-    data = await client.data(query, text=text)
-    assert data["Boots"] == [{"id": text, "status": text, "statusInfo": {text: [text]}}]
-    assert data["Boots_by_pk"] == {"id": text}
-    assert data["Boots_aggregate"] == {"aggregate": {"count": 0}}
+    for text in HOSTILE:
+        data = await client.data(query, text=text)
+        assert data["Boots"] == [{"id": text, "status": text, "statusInfo": {text: [text]}}]
+        assert data["Boots_by_pk"] == {"id": text}
+        assert data["Boots_aggregate"] == {"aggregate": {"count": len(HOSTILE) - 1}}
 
 
-@pytest.mark.parametrize("text", HOSTILE)
-async def test_a_hostile_text_in_a_pattern_or_a_document_is_harmless(client: Client, text: str) -> None:
+async def test_a_hostile_text_in_a_pattern_or_a_document_is_harmless(client: Client) -> None:
     query = """query ($text: String!, $json: jsonb!) {
       Boots(where: {id: {_like: $text}, status: {_ilike: $text}}) { id }
       ChargingStations(where: {capabilities: {_contains: $json, _has_key: $text}}) { id }
     }"""
-    answer = await client.service.execute(query, {"text": text, "json": {text: text}})
-    assert answer.get("data", {"Boots": []})["Boots"] == []
+    for text in HOSTILE:
+        answer = await client.service.execute(query, {"text": text, "json": {text: text}})
+        assert answer.get("data", {"Boots": []})["Boots"] == []
     assert await client.ids("Boots") == []
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        "",
-        "{",
-        "{ Boots { id }",
-        "{ Boots }",
-        "{ Boots { nothing } }",
-        "{ Nothing { id } }",
-        "{ Boots(where: {id: {_eq: 1}}) { id } }",
-        '{ Transactions(where: {id: {_eq: "1"}}) { id } }',
-        "{ Transactions(where: {id: {_eq: 99999999999}}) { id } }",
-        "{ Transactions(where: {timeSpentCharging: {_eq: 9223372036854775808}}) { id } }",
-        '{ Transactions(where: {startTime: {_gt: "yesterday"}}) { id } }',
-        "{ Transactions(where: {startTime: {_gt: 5}}) { id } }",
-        '{ Transactions(where: {totalKwh: {_gt: "NaN"}}) { id } }',
-        '{ Transactions(where: {totalKwh: {_gt: "much"}}) { id } }',
-        "{ Transactions(where: {isActive: {_eq: 1}}) { id } }",
-        '{ Transactions(where: {"id; --": {_eq: 1}}) { id } }',
-        "{ Transactions(where: {nothing: {_eq: 1}}) { id } }",
-        "{ Transactions(where: {id: {_regex: 1}}) { id } }",
-        '{ Transactions(where: {customData: {_like: "x"}}) { id } }',
-        "{ Transactions(order_by: {id: sideways}) { id } }",
-        "{ Transactions(order_by: {id: null}) { id } }",
-        "{ Transactions(limit: -1) { id } }",
-        "{ Transactions(offset: -1) { id } }",
-        "{ Transactions(limit: 1.5) { id } }",
-        "{ Transactions(distinct_on: stationId, order_by: {id: asc}) { id } }",
-        "{ Transactions(distinct_on: nothing) { id } }",
-        "{ Transactions_by_pk { id } }",
-        "{ Transactions_by_pk(id: null) { id } }",
-        "query ($id: Int!) { Transactions_by_pk(id: $id) { id } }",
-        "query ($id: String!) { Transactions_by_pk(id: $id) { id } }",
-        "query A { Boots { id } } query B { Boots { id } }",
-        "fragment F on Boots { id }",
-        "{ Boots { ...F } } fragment F on Boots { ...F }",
-        "{ Boots { ... on Transactions { id } } }",
-        "subscription { Boots { id } }",
-        "{ a: Boots { id } a: Boots { status id: status } }",
-    ],
-)
-async def test_a_request_that_does_not_fit_is_refused(client: Client, query: str) -> None:
-    code, path, message = await client.refusal(query)
-    assert code == "validation-failed"
-    assert path.startswith("$")
-    assert message
+MISFITS = [
+    "",
+    "{",
+    "{ Boots { id }",
+    "{ Boots }",
+    "{ Boots { nothing } }",
+    "{ Nothing { id } }",
+    "{ Boots(where: {id: {_eq: 1}}) { id } }",
+    '{ Transactions(where: {id: {_eq: "1"}}) { id } }',
+    "{ Transactions(where: {id: {_eq: 99999999999}}) { id } }",
+    "{ Transactions(where: {timeSpentCharging: {_eq: 9223372036854775808}}) { id } }",
+    '{ Transactions(where: {startTime: {_gt: "yesterday"}}) { id } }',
+    "{ Transactions(where: {startTime: {_gt: 5}}) { id } }",
+    '{ Transactions(where: {totalKwh: {_gt: "NaN"}}) { id } }',
+    '{ Transactions(where: {totalKwh: {_gt: "much"}}) { id } }',
+    "{ Transactions(where: {isActive: {_eq: 1}}) { id } }",
+    '{ Transactions(where: {"id; --": {_eq: 1}}) { id } }',
+    "{ Transactions(where: {nothing: {_eq: 1}}) { id } }",
+    "{ Transactions(where: {id: {_regex: 1}}) { id } }",
+    '{ Transactions(where: {customData: {_like: "x"}}) { id } }',
+    "{ Transactions(order_by: {id: sideways}) { id } }",
+    "{ Transactions(order_by: {id: null}) { id } }",
+    "{ Transactions(limit: -1) { id } }",
+    "{ Transactions(offset: -1) { id } }",
+    "{ Transactions(limit: 1.5) { id } }",
+    "{ Transactions(distinct_on: stationId, order_by: {id: asc}) { id } }",
+    "{ Transactions(distinct_on: nothing) { id } }",
+    "{ Transactions_by_pk { id } }",
+    "{ Transactions_by_pk(id: null) { id } }",
+    "query ($id: Int!) { Transactions_by_pk(id: $id) { id } }",
+    "query ($id: String!) { Transactions_by_pk(id: $id) { id } }",
+    "query A { Boots { id } } query B { Boots { id } }",
+    "fragment F on Boots { id }",
+    "{ Boots { ...F } } fragment F on Boots { ...F }",
+    "{ Boots { ... on Transactions { id } } }",
+    "subscription { Boots { id } }",
+    "{ a: Boots { id } a: Boots { status id: status } }",
+]
+
+
+async def test_a_request_that_does_not_fit_is_refused(client: Client) -> None:
+    refusals = {query: await client.refusal(query) for query in MISFITS}
+    assert {query: code for query, (code, _, _) in refusals.items()} == dict.fromkeys(MISFITS, "validation-failed")
+    assert all(path.startswith("$") and message for _, path, message in refusals.values())
 
 
 @pytest.mark.parametrize(
