@@ -22,6 +22,7 @@ from optivgi.translation.backoff import Backoff
 from optivgi.translation.base import Event, EventSource
 from optivgi.translation.events import RESYNC
 from optivgi.translation.inprocess import InProcessEventSource
+from tests.csms.events.tcp_proxy import TcpProxy
 from tests.services import free_port
 
 Message = dict[str, Any]
@@ -188,66 +189,33 @@ async def test_closing_ends_a_source_that_cannot_reach_its_broker(caplog: pytest
     assert "guest" not in ours[0].getMessage()
 
 
-class Line:
-    """A TCP line to the broker that can be cut: connections break, and new ones are refused until it is mended."""
-
-    def __init__(self, url: str) -> None:
-        self.broker = urlsplit(url)
-        self.port = free_port()
-        self.url = url.replace(f"{self.broker.hostname}:{self.broker.port or 5672}", f"127.0.0.1:{self.port}")
-        self._ends: list[asyncio.StreamWriter] = []
-        self._server: asyncio.Server | None = None
-
-    async def mend(self) -> None:
-        self._server = await asyncio.start_server(self._join, "127.0.0.1", self.port)
-
-    async def cut(self) -> None:
-        assert self._server is not None
-        self._server.close()
-        for end in self._ends:
-            end.transport.abort()
-        self._ends.clear()
-        await self._server.wait_closed()
-
-    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection(self.broker.hostname, self.broker.port or 5672)
-        self._ends += [writer, back]
-        await asyncio.gather(self._copy(reader, back), self._copy(there, writer), return_exceptions=True)
-
-    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(65_536):
-            writer.write(data)
-        writer.close()
-
-
 @pytest.mark.rabbitmq
 async def test_after_a_lost_connection_one_resync_comes_and_then_the_next_events(
     caplog: pytest.LogCaptureFixture, amqp_url: str, exchange_name: str
 ) -> None:
     caplog.set_level(logging.INFO, "optivgi.translation")
-    line = Line(amqp_url)
-    await line.mend()
-    quick = Backoff(first_s=0.05, limit_s=0.05)
-    source = AmqpEventSource(line.url, WallClock(), exchange=exchange_name, backoff=quick)
-    events = source.events()
-    assert [event.action for event in await take(events, 1)] == [RESYNC]
-    assert source.connected.is_set()
-    async with asyncio.TaskGroup() as tasks:
-        following = tasks.create_task(take(events, 2))
-        await line.cut()
-        while source.connected.is_set():  # noqa: ASYNC110 - the loss is noticed in its own time
-            await asyncio.sleep(0)
-        await line.mend()
-        await source.connected.wait()
-        async with broker_exchange(amqp_url, exchange_name, meter_values=False) as exchange:
-            await exchange.publish(START)
-            await following
-    assert [event.action for event in following.result()] == [RESYNC, "StartTransaction"]
-    await source.aclose()
-    assert [event async for event in events] == []
-    await line.cut()
+    parts = urlsplit(amqp_url)
+    async with TcpProxy(parts.hostname or "", parts.port or 5672) as proxy:
+        url = parts._replace(netloc=f"{parts.username}:{parts.password}@127.0.0.1:{proxy.port}").geturl()
+        quick = Backoff(first_s=0.05, limit_s=0.05)
+        source = AmqpEventSource(url, WallClock(), exchange=exchange_name, backoff=quick)
+        events = source.events()
+        assert [event.action for event in await take(events, 1)] == [RESYNC]
+        async with asyncio.TaskGroup() as tasks:
+            following = tasks.create_task(take(events, 2))
+            await proxy.down()
+            while source.connected.is_set():  # noqa: ASYNC110 - the loss is noticed in its own time
+                await asyncio.sleep(0)
+            await proxy.up()
+            await source.connected.wait()
+            async with broker_exchange(amqp_url, exchange_name, meter_values=False) as exchange:
+                await exchange.publish(START)
+                await following
+        assert [event.action for event in following.result()] == [RESYNC, "StartTransaction"]
+        await source.aclose()
+        assert [event async for event in events] == []
     said = [record.getMessage().split(" (")[0] for record in caplog.records if record.name == "optivgi.translation"]
-    where = f"127.0.0.1:{line.port}"
+    where = f"127.0.0.1:{proxy.port}"
     assert said == [
         f"Connected to the broker at {where}",
         f"The broker at {where} is gone; trying again until it is back",

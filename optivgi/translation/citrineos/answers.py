@@ -119,13 +119,13 @@ class AnswersByCallback:
 
     def __init__(self, clock: Clock, base_url: str) -> None:
         self._clock = clock
-        self._base_url = base_url.rstrip("/")
+        self.base_url = base_url.rstrip("/")
         self._waiting: dict[str, Expectation] = {}
 
     @contextmanager
     def expect(self, station_id: str, body: Mapping[str, Any]) -> Iterator[Expectation]:
         token = secrets.token_urlsafe(24)
-        expectation = Expectation(self._clock, station_id, body, callback_url=f"{self._base_url}/{token}")
+        expectation = Expectation(self._clock, station_id, body, callback_url=f"{self.base_url}/{token}")
         self._waiting[token] = expectation
         try:
             yield expectation
