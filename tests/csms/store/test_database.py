@@ -6,6 +6,7 @@ import asyncio
 import signal
 from pathlib import Path
 
+import asyncpg
 import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError
@@ -14,7 +15,7 @@ from csms.errors import DatabaseUnreachable, SettingsError
 from csms.store.database import Database, database_url
 from csms.store.tables import boots, charging_stations, connectors
 from optivgi.clock import ManualClock
-from tests.services import free_port, private_postgres
+from tests.services import PrivateProcess, free_port, private_postgres
 
 
 async def count(db: Database) -> int:
@@ -60,15 +61,23 @@ async def test_a_transaction_is_kept_when_its_block_ends_and_forgotten_when_it_r
     assert await count(db) == 1
 
 
-async def test_many_transactions_at_once_all_succeed(db: Database) -> None:
-    async def read_then_write(name: str) -> None:
-        async with db.begin() as connection:
-            await connection.execute(select(func.count()).select_from(boots))
-            await asyncio.sleep(0)
-            await connection.execute(boots.insert().values(id=name))
+async def read_then_write(db: Database, name: str) -> None:
+    async with db.begin() as connection:
+        await connection.execute(select(func.count()).select_from(boots))
+        await asyncio.sleep(0)
+        await connection.execute(boots.insert().values(id=name))
 
-    await asyncio.gather(*(read_then_write(f"B{number}") for number in range(60)))
+
+async def test_many_transactions_at_once_all_succeed(db: Database) -> None:
+    await asyncio.gather(*(read_then_write(db, f"B{number}") for number in range(60)))
     assert await count(db) == 60
+
+
+async def test_two_programs_share_a_database(db: Database, database_url: str, clock: ManualClock) -> None:
+    other = await Database.open(database_url, clock)
+    await asyncio.gather(*(read_then_write(one, f"{one is db}{number}") for one in (db, other) for number in range(20)))
+    await other.close()
+    assert await count(db) == 40
 
 
 async def test_reading_goes_on_while_a_transaction_is_open(db: Database) -> None:
@@ -166,11 +175,27 @@ async def test_more_transactions_than_connections_wait_for_their_turn(postgres_u
     await db.close()
 
 
+async def restart(server: PrivateProcess) -> None:
+    """Returns when the new server takes questions, which is later than when it takes connections."""
+    await asyncio.to_thread(server.stop, signal.SIGINT)
+    await asyncio.to_thread(server.start)
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                connection = await asyncpg.connect(f"postgresql://postgres@127.0.0.1:{server.port}/postgres")
+            except (OSError, asyncpg.PostgresError):
+                continue
+            await connection.close()
+            return
+
+
 @pytest.mark.postgres
 async def test_a_restarted_server_is_used_again_without_help(clock: ManualClock) -> None:
     with private_postgres() as server:
         db = await Database.open(f"postgresql://postgres@127.0.0.1:{server.port}/postgres", clock)
         await asyncio.gather(*(add(db, f"B{number}") for number in range(5)))
+        await restart(server)
+        assert await count(db) == 5
         await asyncio.to_thread(server.stop, signal.SIGINT)
         assert not await db.healthy()
         with pytest.raises(DatabaseUnreachable):
