@@ -150,9 +150,11 @@ class Fleet:
 
     async def _play(self) -> None:
         stations = list(self.stations.values())
+        every = max(1, len(stations) // 10)
         for count, station in enumerate(stations, start=1):
             await station.ready.wait()
-            LOGGER.info("%d of %d stations are ready (%s)", count, len(stations), station.station_id)
+            if count % every == 0 or count == len(stations):
+                LOGGER.info("%d of %d stations are ready", count, len(stations))
         self.ready.set()
         if self._scenario is None:
             LOGGER.info("manual mode: waiting for RemoteStartTransaction")

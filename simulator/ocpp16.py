@@ -72,7 +72,11 @@ class _Said:
 
 
 class Station:
-    """One station: a charger, and its life with the CSMS. `run` it in a task, and `tick` it when `next_due` has come."""
+    """One station: a charger, and its life with the CSMS. `run` it in a task, and `tick` it when `next_due` has come.
+
+    Its time is the process's clock; the CSMS's currentTime does not set it. It boots once, and again only after a reset, a
+    firmware update or when triggered: a lost connection is no boot, but has every status told anew.
+    """
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """What charging profiles allow together: the composite limit at an instant and over a window.
 
 At each instant the highest stack level of each purpose speaks; a TxProfile speaks instead of the TxDefaultProfiles; the
-strictest of that, the station maximum and the external constraints is the limit (OCPP 1.6 section 5.16, OCPP 2.0.1 K01, K08).
+strictest of that, the station maximum and the external constraints is the limit (OCPP 1.6 smart charging, OCPP 2.0.1 K01 and K08).
 """
 
 from __future__ import annotations

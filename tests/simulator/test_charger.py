@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -613,6 +613,52 @@ def test_composite_schedule_of_a_connector_and_of_the_station() -> None:
     assert [(p.start_s, p.limit) for p in both.periods] == [(0, 42), (60, 45)]
     assert commands.composite(charger, 3, 120, None, after(1)) is None
     assert commands.composite(charger, 1, 0, None, after(1)) is not None
+
+
+# However late the process wakes
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    limits=st.lists(st.sampled_from([0.0, 5.0, 6.0, 16.0, 40.0]), min_size=1, max_size=4),
+    begin_s=st.floats(0, 30),
+    cuts=st.lists(st.floats(0, 900), max_size=30),
+    soc=st.sampled_from([0.2, 0.79, 0.99]),
+)
+def test_what_a_station_says_does_not_depend_on_when_it_is_woken(
+    limits: list[float], begin_s: float, cuts: list[float], soc: float
+) -> None:
+    said: list[list[Output]] = []
+    energy_wh: list[float] = []
+    for wakes in ([], sorted(cuts)):
+        charger = station()
+        slots = profile(Purpose.TX_DEFAULT, *((120 * n, limit) for n, limit in enumerate(limits)), kind=Kind.RELATIVE)
+        commands.set_charging_profile(charger, 0, slots, NOON)
+        charging(charger, at=after(begin_s), vehicle=Vehicle(VehicleSpec(5, 7.2), soc))
+        for seconds in (*wakes, 900):
+            charger.advance(after(seconds))
+        said.append(charger.take_outputs())
+        energy_wh.append(charger.connectors[1].energy_wh)
+    assert energy_wh[0] == pytest.approx(energy_wh[1], abs=0.2)
+    once, often = ([(o.status, o.at) for o in only(outputs, StatusChanged)] for outputs in said)
+    assert [status for status, _ in once] == [status for status, _ in often]
+    for (_, first), (_, second) in zip(once, often, strict=True):
+        assert abs(first - second) < timedelta(seconds=0.5)
+    assert [s.samples[0].at for s in only(said[0], MeterSampled)] == [
+        s.samples[0].at for s in only(said[1], MeterSampled)
+    ]
+
+
+@settings(max_examples=40, deadline=None)
+@given(limits=st.lists(st.sampled_from([0.0, 5.0, 6.0, 16.0, 40.0]), min_size=1, max_size=5), begin_s=st.floats(0, 30))
+def test_energy_never_exceeds_what_the_composite_schedule_allows(limits: list[float], begin_s: float) -> None:
+    charger = station(max_current_a=80)
+    slots = profile(Purpose.TX_DEFAULT, *((60 * n, limit) for n, limit in enumerate(limits)), kind=Kind.RELATIVE)
+    commands.set_charging_profile(charger, 0, slots, NOON)
+    charging(charger, at=after(begin_s), vehicle=car(max_charge_rate_kw=22.0))
+    charger.advance(after(begin_s + 60 * len(limits)))
+    allowed_wh = sum(limit * 240 / 60 for limit in limits if limit >= 6)
+    assert charger.connectors[1].energy_wh == pytest.approx(allowed_wh, rel=1e-6)
 
 
 # Everything, in any order
