@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from csms.handlers.meter_reports import MeterReports
 from csms.rules.boot import BootPolicy
 from csms.store.database import Database
 
@@ -20,6 +21,7 @@ class Context:
     station_id: str
     received: datetime
     db: Database
+    meters: MeterReports
     boot_policy: BootPolicy
 
 

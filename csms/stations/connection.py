@@ -30,6 +30,7 @@ from csms.store.messages import ANSWER, REQUEST, Message
 log = logging.getLogger("csms.stations")
 
 INBOX = 32
+Origin = Literal["cs", "csms"]
 Json = dict[str, Any]
 
 
@@ -129,6 +130,7 @@ class Connection:
                 text = await self._websocket.recv(decode=True)
                 await self._receive(text)
                 await pace.take()
+                await self._desk.journal.room()
         except ConnectionClosed as closed:
             log.debug("%s closed its connection: %s", self.station_id, closed)
 
@@ -138,10 +140,10 @@ class Connection:
         event = self._session.receive(text, self._clock.monotonic())
         match event:
             case Request(call):
-                self._journal("cs", call, call.action, now)
+                self._journal("cs", call, call.action, now, len(text))
                 await self._inbox.put((event, now))
             case Answered(call, reply):
-                self._journal("cs", reply, call.action, now)
+                self._journal("cs", reply, call.action, now, len(text))
                 await self._inbox.put((event, now))
             case Repeated(call):
                 log.info("%s repeated its %s", self.station_id, call.action[:50])
@@ -238,7 +240,7 @@ class Connection:
 
     def _sent(self, outgoing: Outgoing) -> None:
         now = self._clock.now()
-        self._journal("csms", outgoing.frame, outgoing.action, now)
+        self._journal("csms", outgoing.frame, outgoing.action, now, len(outgoing.text))
         self._observe("csms", outgoing.frame, outgoing.action, now, outgoing.text)
 
     def _settle(self, correlation_id: str, reply: ports.Reply) -> None:
@@ -246,7 +248,7 @@ class Connection:
         if waiting is not None and not waiting.done():
             waiting.set_result(reply)
 
-    def _journal(self, origin: Literal["cs", "csms"], frame: Frame, action: str, at: datetime) -> None:
+    def _journal(self, origin: Origin, frame: Frame, action: str, at: datetime, size: int) -> None:
         self._desk.journal.message(
             Message(
                 station_id=self.station_id,
@@ -257,12 +259,11 @@ class Connection:
                 frame=as_list(frame),
                 timestamp=at,
                 state=REQUEST if isinstance(frame, Call) else ANSWER,
-            )
+            ),
+            size,
         )
 
-    def _publish(
-        self, origin: Literal["cs", "csms"], state: Literal[1, 2], frame: Frame, action: str, at: datetime
-    ) -> None:
+    def _publish(self, origin: Origin, state: Literal[1, 2], frame: Frame, action: str, at: datetime) -> None:
         self._desk.bus.publish(
             ports.Envelope(
                 origin=origin,
@@ -277,9 +278,7 @@ class Connection:
             )
         )
 
-    def _observe(
-        self, origin: Literal["cs", "csms"], frame: Frame, action: str, at: datetime, text: str | None = None
-    ) -> None:
+    def _observe(self, origin: Origin, frame: Frame, action: str, at: datetime, text: str | None = None) -> None:
         self._desk.observer.on_frame(
             SeenFrame(
                 station_id=self.station_id,

@@ -10,6 +10,7 @@ from typing import Any
 
 from csms.errors import CallRefused, DatabaseUnreachable
 from csms.handlers.context import AfterAnswer, Context, Exchange
+from csms.handlers.meter_reports import MeterReports
 from csms.handlers.table import INCOMING
 from csms.ports import Bus
 from csms.rpc.dialects import INTERNAL_ERROR, NOT_IMPLEMENTED, NOT_SUPPORTED, Dialect
@@ -42,6 +43,7 @@ class Desk:
     journal: Journal
     deferral: Deferral
     observer: Observer
+    meters: MeterReports
     boot_policy: BootPolicy
 
     async def answer(self, station_id: str, dialect: Dialect, call: Call, received: datetime) -> CallResult | CallError:
@@ -103,7 +105,7 @@ class Desk:
             self.journal.offline(station_id)
 
     def _context(self, station_id: str, received: datetime) -> Context:
-        return Context(station_id, received, self.db, self.boot_policy)
+        return Context(station_id, received, self.db, self.meters, self.boot_policy)
 
     async def _attempt(self, function: Any, argument: Any, context: Context) -> Any:
         for delay_s in RETRY_DELAYS_S:

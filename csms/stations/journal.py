@@ -16,38 +16,50 @@ from optivgi.model.clock import Clock
 
 log = logging.getLogger("csms.stations")
 
-CAPACITY = 20_000
-BATCH = 500
+CAPACITY_BYTES = 32 * 1024 * 1024
+BATCH = 1000
 RETRY_S = 1.0
+
+MESSAGE_BYTES = 1024
+"""What a message takes in memory beside its text, roughly."""
 
 
 class Journal:
     """`message`, `heard` and `offline` never block; `run` belongs to the caller's task group and ends after `close`.
 
-    When the queue is full the oldest messages are dropped and counted: a full disk must not stop the charging.
+    While the database keeps up, whoever reads from stations waits for `room`, so that nothing is lost. During an outage
+    nobody waits: the oldest messages are dropped and counted, since a missing log must not stop the charging.
     """
 
     def __init__(
-        self, db: Database, clock: Clock, is_connected: Callable[[str], bool], capacity: int = CAPACITY
+        self, db: Database, clock: Clock, is_connected: Callable[[str], bool], capacity_bytes: int = CAPACITY_BYTES
     ) -> None:
-        self._db, self._clock, self._is_connected, self._capacity = db, clock, is_connected, capacity
+        self._db, self._clock, self._is_connected = db, clock, is_connected
+        self._capacity_bytes = capacity_bytes
         self._log = MessageLog()
-        self._messages: deque[Message] = deque()
+        self._messages: deque[tuple[Message, int]] = deque()
+        self._size_bytes = 0
         self._heard: dict[str, datetime] = {}
         self._offline: set[str] = set()
         self._changed = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._reachable = True
         self._closed = False
         self.dropped = 0
 
-    def message(self, message: Message) -> None:
+    def message(self, message: Message, size_bytes: int) -> None:
         """One frame for the message log."""
-        self._messages.append(message)
-        if len(self._messages) > self._capacity:
-            self._messages.popleft()
-            self.dropped += 1
+        self._messages.append((message, size_bytes + MESSAGE_BYTES))
+        self._size_bytes += size_bytes + MESSAGE_BYTES
+        self._shed()
         self._wake()
+
+    async def room(self) -> None:
+        """Returns when more can be taken in without loss, or when waiting would not help."""
+        await self._room.wait()
 
     def heard(self, station_id: str, at: datetime) -> None:
         """The station said something."""
@@ -70,7 +82,6 @@ class Journal:
 
     async def run(self) -> None:
         """Writes until `close`."""
-        reachable = True
         while not (self._closed and self._idle.is_set()):
             await self._changed.wait()
             self._changed.clear()
@@ -80,27 +91,41 @@ class Journal:
                 if self._closed:
                     log.error("%d messages and statuses could not be written: %s", len(self._messages), error)
                     return
-                if reachable:
-                    log.warning("The message log waits: %s", error)
-                reachable = False
+                self._outage(error)
                 self._changed.set()
                 await self._clock.sleep(RETRY_S)
-                continue
-            if not reachable:
-                log.warning("The message log is being written again; %d messages were dropped so far", self.dropped)
-                reachable = True
+
+    def _outage(self, error: DatabaseUnreachable) -> None:
+        if self._reachable:
+            log.warning("The message log waits: %s", error)
+        self._reachable = False
+        self._room.set()
+
+    def _recovered(self) -> None:
+        if not self._reachable:
+            log.warning("The message log is being written again; %d messages were dropped so far", self.dropped)
+        self._reachable = True
 
     def _wake(self) -> None:
         self._idle.clear()
         self._changed.set()
 
+    def _shed(self) -> None:
+        while self._size_bytes > self._capacity_bytes:
+            _, size_bytes = self._messages.popleft()
+            self._size_bytes -= size_bytes
+            self.dropped += 1
+        if self._reachable and self._size_bytes > self._capacity_bytes // 2:
+            self._room.clear()
+
     async def _write_all(self) -> None:
         while self._messages or self._heard or self._offline:
             batch = [self._messages.popleft() for _ in range(min(BATCH, len(self._messages)))]
+            self._size_bytes -= sum(size_bytes for _, size_bytes in batch)
             heard, self._heard = self._heard, {}
             offline, self._offline = self._offline, set()
             try:
-                await self._write(batch, heard, offline)
+                await self._write([message for message, _ in batch], heard, offline)
             except DatabaseUnreachable:
                 self._put_back(batch, heard, offline)
                 raise
@@ -108,13 +133,15 @@ class Journal:
                 # The edge of the message log: a row that the database refuses must not stop those after it.
                 log.exception("%d messages could not be written to the message log and are lost", len(batch))
                 self.dropped += len(batch)
+            self._recovered()
+            if self._size_bytes <= self._capacity_bytes // 2:
+                self._room.set()
         self._idle.set()
 
-    def _put_back(self, batch: list[Message], heard: dict[str, datetime], offline: set[str]) -> None:
+    def _put_back(self, batch: list[tuple[Message, int]], heard: dict[str, datetime], offline: set[str]) -> None:
         self._messages.extendleft(reversed(batch))
-        while len(self._messages) > self._capacity:
-            self._messages.popleft()
-            self.dropped += 1
+        self._size_bytes += sum(size_bytes for _, size_bytes in batch)
+        self._shed()
         self._heard = heard | self._heard
         self._offline |= offline
 

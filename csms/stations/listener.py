@@ -18,6 +18,7 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from csms.errors import DatabaseUnreachable, PortUnavailable
+from csms.handlers.meter_reports import MeterReports
 from csms.ports import Bus, Stations
 from csms.rpc.dialects import DIALECTS
 from csms.rules.boot import BootPolicy
@@ -88,6 +89,7 @@ class OcppServer:
             journal=journal,
             deferral=Deferral(clock),
             observer=self._observer,
+            meters=MeterReports(db),
             boot_policy=boot_policy or BootPolicy(),
         )
         self._stack = AsyncExitStack()

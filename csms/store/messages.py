@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import bindparam, insert, update
+from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from csms.store import tables
@@ -46,37 +46,26 @@ class MessageLog:
 
     async def append(self, connection: AsyncConnection, messages: Sequence[Message]) -> None:
         """Row ids rise in the order of `messages`."""
+        self._new, self._answered = {}, set()
         if not messages:
             return
-        log = tables.ocpp_messages
-        rows = [
-            {
-                "stationId": message.station_id,
-                "correlationId": message.correlation_id,
-                "origin": message.origin,
-                "protocol": message.protocol,
-                "action": message.action or None,
-                "message": message.frame,
-                "timestamp": message.timestamp,
-                "state": message.state,
-            }
-            for message in messages
-        ]
-        ids = (await connection.scalars(insert(log).returning(log.c.id, sort_by_parameter_order=True), rows)).all()
-        self._new, self._answered, pairs = {}, set(), []
-        for row_id, message in zip(ids, messages, strict=True):
-            if message.state == REQUEST:
-                self._new[message.station_id, message.origin, message.correlation_id] = row_id
-                continue
-            asker = "cs" if message.origin == "csms" else "csms"
-            key = (message.station_id, asker, message.correlation_id)
-            request_id = self._new.pop(key, None) or self._requests.get(key)
-            if request_id is not None:
-                self._answered.add(key)
-                pairs.append({"answer": row_id, "request": request_id})
-        if pairs:
-            statement = update(log).where(log.c.id == bindparam("answer"))
-            await connection.execute(statement.values(requestMessageId=bindparam("request")), pairs)
+        rows = []
+        for row_id, message in zip(await _next_ids(connection, len(messages)), messages, strict=True):
+            rows.append(
+                {
+                    "id": row_id,
+                    "stationId": message.station_id,
+                    "correlationId": message.correlation_id,
+                    "origin": message.origin,
+                    "protocol": message.protocol,
+                    "action": message.action or None,
+                    "message": message.frame,
+                    "timestamp": message.timestamp,
+                    "state": message.state,
+                    "requestMessageId": self._request_of(message, row_id),
+                }
+            )
+        await connection.execute(insert(tables.ocpp_messages), rows)
 
     def committed(self) -> None:
         """What was appended last is in the database for good."""
@@ -86,3 +75,27 @@ class MessageLog:
         self._new, self._answered = {}, set()
         while len(self._requests) > self._remembered:
             self._requests.popitem(last=False)
+
+    def _request_of(self, message: Message, row_id: int) -> int | None:
+        """The row of the request that `message` answers; a request is remembered instead."""
+        if message.state == REQUEST:
+            self._new[message.station_id, message.origin, message.correlation_id] = row_id
+            return None
+        asker = "cs" if message.origin == "csms" else "csms"
+        key = (message.station_id, asker, message.correlation_id)
+        self._answered.add(key)
+        return self._new.pop(key, None) or self._requests.get(key)
+
+
+async def _next_ids(connection: AsyncConnection, count: int) -> Sequence[int]:
+    """Ids taken before the rows are written: then one statement writes them all, answers and requests together."""
+    if connection.dialect.name == "sqlite":
+        last = await connection.scalar(_LAST_ID_SQLITE) or 0
+        return range(last + 1, last + 1 + count)
+    return (await connection.scalars(_NEXT_IDS_POSTGRES, {"count": count})).all()
+
+
+_LAST_ID_SQLITE = text("SELECT seq FROM sqlite_sequence WHERE name = 'OCPPMessages'")
+_NEXT_IDS_POSTGRES = text(
+    """SELECT nextval(pg_get_serial_sequence('"OCPPMessages"', 'id')) FROM generate_series(1, :count)"""
+)

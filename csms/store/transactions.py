@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Row, Select, insert, select, update
+from sqlalchemy import Row, Select, bindparam, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from csms.rules.transactions import SUPERSEDED, OpenTransaction, Start, Stop
@@ -114,15 +114,31 @@ async def find(connection: AsyncConnection, station_id: str, transaction_id: int
     """The station's own transaction of that number; another station's is never found."""
     transactions = tables.transactions
     wanted = transactions.c.transactionId == str(transaction_id)
-    return await _session(connection, _sessions().where(transactions.c.stationId == station_id, wanted))
-
-
-async def active_at(connection: AsyncConnection, station_id: str, connector_id: int) -> Session | None:
-    """The transaction that is active at one of the station's connectors."""
-    transactions = tables.transactions
-    wanted = (tables.connectors.c.connectorId == connector_id) & transactions.c.isActive.is_(True)
     statement = _sessions().where(transactions.c.stationId == station_id, wanted)
-    return await _session(connection, statement.order_by(transactions.c.id.desc()).limit(1))
+    row = (await connection.execute(statement)).one_or_none()
+    return None if row is None else _session(row)
+
+
+async def find_many(connection: AsyncConnection, keys: Collection[tuple[str, int]]) -> dict[tuple[str, int], Session]:
+    """As `find`, for many (station id, transaction id) at once."""
+    if not keys:
+        return {}
+    transactions = tables.transactions
+    named = tuple_(transactions.c.stationId, transactions.c.transactionId)
+    wanted = [(station_id, str(transaction_id)) for station_id, transaction_id in keys]
+    rows = await connection.execute(_sessions().where(named.in_(_padded(wanted))))
+    return {(row.stationId, int(row.transactionId)): _session(row) for row in rows}
+
+
+async def active_many(connection: AsyncConnection, keys: Collection[tuple[str, int]]) -> dict[tuple[str, int], Session]:
+    """The transactions that are active at these (station id, connector id); the newest where there are several."""
+    if not keys:
+        return {}
+    transactions, connectors = tables.transactions, tables.connectors
+    named = tuple_(transactions.c.stationId, connectors.c.connectorId)
+    statement = _sessions().where(named.in_(_padded(list(keys))), transactions.c.isActive.is_(True))
+    rows = await connection.execute(statement.order_by(transactions.c.id))
+    return {(row.stationId, row.number): _session(row) for row in rows}
 
 
 async def stop(
@@ -165,10 +181,14 @@ async def stop(
     return int(row_id or 0)
 
 
-async def set_total(connection: AsyncConnection, row_id: int, total_kwh: float) -> None:
-    """The energy that a transaction has taken so far."""
+async def set_totals(connection: AsyncConnection, totals_kwh: Mapping[int, float]) -> None:
+    """The energy that transactions have taken so far, by row id."""
+    if not totals_kwh:
+        return
     transactions = tables.transactions
-    await connection.execute(update(transactions).where(transactions.c.id == row_id).values(totalKwh=total_kwh))
+    statement = update(transactions).where(transactions.c.id == bindparam("row"))
+    rows = [{"row": row_id, "total": total_kwh} for row_id, total_kwh in sorted(totals_kwh.items())]
+    await connection.execute(statement.values(totalKwh=bindparam("total")), rows)
 
 
 async def _supersede(
@@ -194,10 +214,7 @@ def _sessions() -> Select[Any]:
     )
 
 
-async def _session(connection: AsyncConnection, statement: Select[Any]) -> Session | None:
-    row: Row[Any] | None = (await connection.execute(statement)).one_or_none()
-    if row is None:
-        return None
+def _session(row: Row[Any]) -> Session:
     return Session(
         row_id=row.id,
         transaction_id=row.transactionId,
@@ -209,3 +226,11 @@ async def _session(connection: AsyncConnection, statement: Select[Any]) -> Sessi
         remarks=row.customData or {},
         has_stop=row.stop is not None,
     )
+
+
+Key = TypeVar("Key")
+
+
+def _padded(keys: list[Key]) -> list[Key]:
+    """The keys, the last one repeated up to a power of two: few different statements for the database to prepare."""
+    return keys + keys[-1:] * ((1 << (len(keys) - 1).bit_length()) - len(keys))

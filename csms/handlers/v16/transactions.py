@@ -11,6 +11,7 @@ from csms.rules.plausibility import fits_counter, fits_int32
 from csms.rules.transactions import NO_TRANSACTION, NotStarted, Replay, StartFacts, decide_start, decide_stop
 from csms.store import authorizations, meter_values, reservations, stations, transactions
 from csms.store.connection import Connection
+from csms.store.meter_values import Belonging
 
 
 async def start_transaction(request: Json, context: Context) -> Json:
@@ -85,14 +86,8 @@ async def stop_transaction(request: Json, context: Context) -> Json:
             id_tag=request.get("idTag"),
         )
         readings = [read_meter_value(entry, context.received) for entry in request.get("transactionData", [])]
-        await meter_values.add(
-            connection,
-            check_registers(readings, session.meter_start_wh),
-            connector_id=session.connector_id or 0,
-            transaction_row_id=session.row_id,
-            transaction_id=session.transaction_id,
-            stop_row_id=stop_row_id,
-        )
+        where = Belonging(session.connector_id or 0, session.row_id, session.transaction_id, stop_row_id)
+        await meter_values.add(connection, [(where, check_registers(readings, session.meter_start_wh))])
     return answer
 
 

@@ -17,6 +17,7 @@ import pytest_asyncio
 from sqlalchemy import Table, insert, select, text
 
 from csms.handlers.context import Context, Exchange
+from csms.handlers.meter_reports import MeterReports
 from csms.handlers.table import INCOMING, OUTGOING
 from csms.rpc.dialects import OCPP16
 from csms.rpc.schemas import violation
@@ -49,6 +50,7 @@ class Csms:
 
     db: Database
     clock: ManualClock
+    meters: MeterReports
 
     @property
     def now(self) -> datetime:
@@ -126,7 +128,7 @@ class Csms:
         return await self.receive("MeterValues", said, station_id)
 
     def _context(self, station_id: str) -> Context:
-        return Context(station_id, self.now, self.db, BootPolicy())
+        return Context(station_id, self.now, self.db, self.meters, BootPolicy())
 
 
 @pytest.fixture(scope="session")
@@ -167,7 +169,7 @@ async def csms(database_url: str) -> AsyncIterator[Csms]:
         if db.dialect == "postgresql":
             async with db.begin() as connection:
                 await connection.execute(text(EMPTY_POSTGRES))
-        world = Csms(db, clock)
+        world = Csms(db, clock, MeterReports(db))
         await world.connects()
         await world.knows_tag("TAG", concurrentTransaction=False)
         yield world
