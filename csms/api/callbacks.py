@@ -53,8 +53,7 @@ class CallbackSender:
         self._timeout_s = timeout_s
         self._slots = asyncio.Semaphore(at_once)
         # The environment's proxy settings are not for calls that clients direct.
-        limits = httpx.Limits(max_connections=at_once, max_keepalive_connections=at_once)
-        self._client = httpx.AsyncClient(timeout=timeout_s, limits=limits, follow_redirects=False, trust_env=False)
+        self._client = httpx.AsyncClient(timeout=timeout_s, follow_redirects=False, trust_env=False)
         self._failing: set[str] = set()
 
     async def __aenter__(self) -> Self:

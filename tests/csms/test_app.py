@@ -242,6 +242,26 @@ async def test_the_end_is_bounded_while_everything_hangs_and_stations_are_told_g
     assert took_s < 5
 
 
+async def test_a_call_under_way_at_the_end_may_still_be_answered(tmp_path: Path) -> None:
+    csms = Csms(settings(tmp_path, call_timeout_s=600), WallClock())
+    await csms.__aenter__()
+    async with Receiver() as receiver, http(csms.rest_port) as client, station(csms) as charger:
+        await boot(charger)
+        path = f"/ocpp/1.6/smartcharging/setChargingProfile?identifier=ST-01&callbackUrl={receiver.url}/cb"
+        await client.post(path, json=PROFILE)
+        call = await charger.called()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(csms.__aexit__(None, None, None))
+            await eventually(lambda: not listening(csms.rest_port))
+            await charger.answer(call, {"status": "Accepted"})
+            assert (await receiver.next()).body == {"status": "Accepted"}
+
+
+def listening(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 @pytest.mark.postgres
 async def test_it_waits_for_a_database_that_is_away_and_says_so_once(
     tmp_path: Path, postgres_url: str, caplog: pytest.LogCaptureFixture

@@ -149,15 +149,15 @@ async def test_a_boot_is_decided_read_and_forgotten(database_url: str) -> None:
 async def test_a_subscription_has_the_captured_shape_and_is_then_told(database_url: str) -> None:
     [captured] = [s["response"][0] for s in SAMPLES if s["method"] == "GET" and "subscription" in s["path"]]
     async with serving(database_url) as api, Receiver() as receiver:
-        body = {"stationId": "CT16-01", "onConnect": True, "url": f"{receiver.url}/sub"}
+        body = {"stationId": "CT16-01", "onClose": True, "url": f"{receiver.url}/sub"}
         assert await api.ask("POST", "ocpprouter/subscription?tenantId=1", body) == 1
         [row] = await api.ask("GET", "ocpprouter/subscription?tenantId=1&stationId=CT16-01")
         assert set(row) == set(captured)
         assert {name: row[name] for name in body} == body
-        assert (row["id"], row["onClose"], row["messageRegexFilter"]) == (1, False, None)
+        assert (row["id"], row["onConnect"], row["messageRegexFilter"]) == (1, False, None)
         assert api.webhooks
-        api.webhooks.note(hooks.connected("CT16-01"))
-        assert (await receiver.next()).body == {"stationId": "CT16-01", "event": "connected"}
+        api.webhooks.note(hooks.closed("CT16-01"))
+        assert (await receiver.next()).body == {"stationId": "CT16-01", "event": "closed"}
         assert await api.ask("DELETE", "ocpprouter/subscription?id=1&tenantId=1") is True
         assert await api.ask("DELETE", "ocpprouter/subscription?id=1&tenantId=1") is False
         assert await api.ask("GET", "ocpprouter/subscription?stationId=CT16-01") == []
