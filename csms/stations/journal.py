@@ -46,7 +46,8 @@ class Journal:
         self._idle.set()
         self._room = asyncio.Event()
         self._room.set()
-        self._reachable = True
+        self.reachable = True
+        """Whether the database took the last batch."""
         self._closed = False
         self.dropped = 0
 
@@ -96,15 +97,15 @@ class Journal:
                 await self._clock.sleep(RETRY_S)
 
     def _outage(self, error: DatabaseUnreachable) -> None:
-        if self._reachable:
+        if self.reachable:
             log.warning("The message log waits: %s", error)
-        self._reachable = False
+        self.reachable = False
         self._room.set()
 
     def _recovered(self) -> None:
-        if not self._reachable:
+        if not self.reachable:
             log.warning("The message log is being written again; %d messages were dropped so far", self.dropped)
-        self._reachable = True
+        self.reachable = True
 
     def _wake(self) -> None:
         self._idle.clear()
@@ -115,7 +116,7 @@ class Journal:
             _, size_bytes = self._messages.popleft()
             self._size_bytes -= size_bytes
             self.dropped += 1
-        if self._reachable and self._size_bytes > self._capacity_bytes // 2:
+        if self.reachable and self._size_bytes > self._capacity_bytes // 2:
             self._room.clear()
 
     async def _write_all(self) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 import pytest_asyncio
@@ -28,6 +29,7 @@ from csms.store.database import Database
 from optivgi.clock import WallClock
 from optivgi.model.clock import Clock
 from tests.csms.databases import sqlite_template
+from tests.csms.events.tcp_proxy import TcpProxy
 
 __all__ = ["sqlite_template"]
 
@@ -80,6 +82,22 @@ def meter(value: int, transaction_id: int = 1) -> Json:
     return {"connectorId": 1, "transactionId": transaction_id, "meterValue": [entry]}
 
 
+async def rows_of(db: Database, table: Table, **equals: Any) -> list[Json]:
+    async with db.connect() as connection:
+        wanted = [table.c[name] == value for name, value in equals.items()]
+        rows = await connection.execute(select(table).where(*wanted).order_by(*table.primary_key.columns))
+        return [dict(row._mapping) for row in rows]
+
+
+@asynccontextmanager
+async def fragile(url: str) -> AsyncIterator[tuple[TcpProxy, str]]:
+    """A proxy before the database server of `url`, and the URL that leads through it."""
+    parts = urlsplit(url)
+    async with TcpProxy(parts.hostname or "", parts.port or 5432) as proxy:
+        user = f"{parts.netloc.rpartition('@')[0]}@" if "@" in parts.netloc else ""
+        yield proxy, urlunsplit(parts._replace(netloc=f"{user}127.0.0.1:{proxy.port}"))
+
+
 @dataclass
 class Yard:
     """A database with idTag FLEET, a bus, and the servers opened on them."""
@@ -102,10 +120,7 @@ class Yard:
             yield Station(websocket)
 
     async def rows(self, table: Table, **equals: Any) -> list[Json]:
-        async with self.db.connect() as connection:
-            wanted = [table.c[name] == value for name, value in equals.items()]
-            rows = await connection.execute(select(table).where(*wanted).order_by(*table.primary_key.columns))
-            return [dict(row._mapping) for row in rows]
+        return await rows_of(self.db, table, **equals)
 
     async def online(self, station_id: str = "ST-1") -> bool | None:
         found = await self.rows(tables.charging_stations, id=station_id)
