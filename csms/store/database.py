@@ -52,8 +52,8 @@ def database_url(url: str) -> URL:
 class Database:
     """Connections and transactions. One task holds at most one connection at a time, so that the pool cannot deadlock."""
 
-    def __init__(self, engine: AsyncEngine, url: URL) -> None:
-        self.engine = engine
+    def __init__(self, engine: AsyncEngine, url: URL, clock: Clock) -> None:
+        self.engine, self.clock = engine, clock
         self.dialect = engine.dialect.name
         self.name = url.render_as_string(hide_password=True)
         self._writers = engine.execution_options(writes=True)
@@ -75,7 +75,7 @@ class Database:
         parsed = database_url(url)
         if parsed.get_backend_name() == "sqlite" and (folder := sqlite.missing_folder(parsed)):
             raise DatabaseUnreachable(f"database {url}: there is no folder {folder}; create it or change DATABASE_URL")
-        database = cls(_engine(parsed, clock, pool_size), parsed)
+        database = cls(_engine(parsed, clock, pool_size), parsed, clock)
         try:
             await database._migrate()
         except BaseException:

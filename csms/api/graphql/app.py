@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
 
 from csms.api.graphql.errors import ACCESS_DENIED, VALIDATION_FAILED, Refusal
 from csms.api.graphql.service import GraphQLService
+from csms.api.graphql.subscriptions import LiveConnection
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 SECRET_HEADERS = ("x-hasura-admin-secret", "x-hasura-access-key")
@@ -24,16 +27,7 @@ def graphql_app(service: GraphQLService, admin_secret: str | None = None) -> Sta
     async def graphql(request: Request) -> Response:
         try:
             _check_secret(request, admin_secret)
-            body = await _body(request)
-            query, variables = body.get("query"), body.get("variables")
-            name = body.get("operationName")
-            if not isinstance(query, str):
-                raise Refusal("the request must have a text called query", "$.query")
-            if variables is not None and not isinstance(variables, dict):
-                raise Refusal("variables must be an object", "$.variables")
-            if name is not None and not isinstance(name, str):
-                raise Refusal("operationName must be a text", "$.operationName")
-            return _json(await service.execute_json(query, variables, name))
+            return _json(await service.execute_body(await _body(request)))
         except Refusal as refusal:
             return _json(msgspec.json.encode(refusal.answer()))
 
@@ -46,6 +40,12 @@ def graphql_app(service: GraphQLService, admin_secret: str | None = None) -> Sta
             return _json(msgspec.json.encode(refusal.answer()))
         return _json(b'{"message":"success"}')
 
+    async def live(websocket: WebSocket) -> None:
+        def allowed(headers: Mapping[str, Any]) -> bool:
+            return not admin_secret or _secret_in(websocket.headers, admin_secret) or _secret_in(headers, admin_secret)
+
+        await LiveConnection(websocket, service).serve(allowed)
+
     async def healthz(_request: Request) -> Response:
         healthy = await service.healthy()
         return PlainTextResponse("OK" if healthy else "ERROR: the database does not answer", 200 if healthy else 503)
@@ -53,6 +53,7 @@ def graphql_app(service: GraphQLService, admin_secret: str | None = None) -> Sta
     return Starlette(
         routes=[
             Route("/v1/graphql", graphql, methods=["POST"]),
+            WebSocketRoute("/v1/graphql", live),
             Route("/v1/metadata", metadata, methods=["POST"]),
             Route("/healthz", healthz),
         ]
@@ -60,13 +61,13 @@ def graphql_app(service: GraphQLService, admin_secret: str | None = None) -> Sta
 
 
 def _check_secret(request: Request, admin_secret: str | None) -> None:
-    if not admin_secret:
-        return
-    given = next((request.headers[name] for name in SECRET_HEADERS if name in request.headers), None)
-    if given is None:
-        raise Refusal('missing "x-hasura-admin-secret"', "$", ACCESS_DENIED)
-    if not secrets.compare_digest(given.encode(), admin_secret.encode()):
-        raise Refusal('invalid "x-hasura-admin-secret"', "$", ACCESS_DENIED)
+    if admin_secret and not _secret_in(request.headers, admin_secret):
+        raise Refusal('"x-hasura-admin-secret" is missing or wrong', "$", ACCESS_DENIED)
+
+
+def _secret_in(headers: Mapping[str, Any], admin_secret: str) -> bool:
+    given = [value for name, value in headers.items() if name.lower() in SECRET_HEADERS and isinstance(value, str)]
+    return any(secrets.compare_digest(value.encode(), admin_secret.encode()) for value in given)
 
 
 async def _body(request: Request) -> dict[str, Any]:

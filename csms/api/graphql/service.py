@@ -49,6 +49,7 @@ class GraphQLService:
 
     def __init__(self, db: Database, metadata: MetaData = contract) -> None:
         self.schema = build_schema(metadata)
+        self.clock = db.clock
         self._db = db
         self._requests = Requests(self.schema)
         self._statements = Statements(db.dialect, metadata)
@@ -66,8 +67,12 @@ class GraphQLService:
 
     async def execute_json(self, query: str, variables: Json | None = None, operation_name: str | None = None) -> bytes:
         """The same as JSON text; rows go from the database to the client without being decoded."""
+        return await self.execute_body({"query": query, "variables": variables, "operationName": operation_name})
+
+    async def execute_body(self, body: Json) -> bytes:
+        """The answer, as JSON text, to the body of a request over HTTP."""
         try:
-            prepared = self.prepare(query, variables, operation_name)
+            prepared = self.prepare_body(body)
             if prepared.operation.kind is OperationType.SUBSCRIPTION:
                 raise Refusal("subscriptions are answered over a websocket (graphql-transport-ws)")
             return await self.answer(prepared)
@@ -93,6 +98,17 @@ class GraphQLService:
             operation,
             {field.key: self._statement(field) for field in operation.fields if not field.name.startswith("__")},
         )
+
+    def prepare_body(self, body: Json) -> Prepared:
+        """As `prepare`, from the members that GraphQL over HTTP and over websockets share."""
+        query, variables, name = body.get("query"), body.get("variables"), body.get("operationName")
+        if not isinstance(query, str):
+            raise Refusal("the request must have a text called query", "$.query")
+        if variables is not None and not isinstance(variables, dict):
+            raise Refusal("variables must be an object", "$.variables")
+        if name is not None and not isinstance(name, str):
+            raise Refusal("operationName must be a text", "$.operationName")
+        return self.prepare(query, variables, name)
 
     async def healthy(self) -> bool:
         """Whether requests can be answered now."""
