@@ -20,6 +20,7 @@ A station's Rejected, a duplicate message, an unknown idTag are values with a re
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -43,9 +44,14 @@ class PortUnavailable(CsmsError):
 
     def __init__(self, listener: str, host: str, port: int, setting: str, cause: OSError) -> None:
         reason = os.strerror(cause.errno) if cause.errno and cause.errno > 0 else str(cause)
-        super().__init__(
-            f"{listener} cannot listen on {host}:{port}: {reason}; free the port or set {setting} to another one"
-        )
+        match cause.errno:
+            case errno.EADDRINUSE:
+                remedy = f"free the port or set {setting} to another one"
+            case errno.EACCES:
+                remedy = f"set {setting} to a port above 1023"
+            case _:
+                remedy = "check BIND_HOST"
+        super().__init__(f"{listener} cannot listen on {host}:{port}: {reason}; {remedy}")
         self.port, self.setting = port, setting
 
 

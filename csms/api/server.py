@@ -14,6 +14,7 @@ import uvicorn
 from csms.errors import PortUnavailable
 from csms.tasks import Tasks
 
+BACKLOG = 1024
 GRACE_S = 1
 """How long requests under way may take to finish when the listener closes."""
 
@@ -64,10 +65,16 @@ class HttpServer:
 
     def _bind(self) -> socket.socket:
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        # asyncio switches Nagle's algorithm off only where the protocol is named; with it, answers take 40 ms longer.
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         try:
-            return socket.create_server((self._host, self._asked_port), family=family, backlog=1024)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((self._host, self._asked_port))
+            listener.listen(BACKLOG)
         except OSError as error:
+            listener.close()
             raise PortUnavailable(self._name, self._host, self._asked_port, self._setting, error) from error
+        return listener
 
 
 class _Server(uvicorn.Server):
