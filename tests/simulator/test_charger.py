@@ -598,6 +598,20 @@ def test_configuration_keys_are_read_and_changed_by_the_rules() -> None:
     assert charger.configuration.number("WebSocketPingInterval") == 5
 
 
+def test_boot_forgets_who_was_authorized_and_keeps_what_was_configured() -> None:
+    charger = station()
+    commands.set_charging_profile(charger, 1, profile(Purpose.TX_DEFAULT, (0, 8.0)), NOON)
+    commands.change_availability(charger, 2, False, NOON)
+    charger.present(1, "TAG-1", NOON)
+    charger.authorization(1, "TAG-1", ACCEPTED, NOON)
+    commands.reset(charger, True, after(1))
+    charger.booted(after(5))
+    assert charger.profiles.profile_ids == {1}
+    assert [c.status for c in charger.connectors.values()] == ["Available", "Unavailable"]
+    charger.plug(1, car(), after(6))
+    assert charger.connectors[1].status == "Preparing"
+
+
 def test_composite_schedule_of_a_connector_and_of_the_station() -> None:
     charger = station(max_current_a=32, phases=1)
     charging(charger)

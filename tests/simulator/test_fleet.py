@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from optivgi.clock import ManualClock
+from optivgi.clock import ManualClock, settle
 from simulator.fleet import Fleet
 from simulator.scenario import Scenario, Session
 from simulator.settings import SimulatorSettings
@@ -90,6 +90,20 @@ async def test_scenario_is_played_at_its_instants(csms: TinyCsms, clock: ManualC
     assert {p["reason"] for p in csms.of("StopTransaction")} == {"EVDisconnected"}
     sums = {(p["transactionId"], p["meterValue"][0]["timestamp"]) for p in csms.of("MeterValues")}
     assert len(sums) == len(csms.of("MeterValues")) == 2 * 60
+
+
+async def test_scenario_is_over_when_the_csms_has_been_told_so(csms: TinyCsms, clock: ManualClock) -> None:
+    async with site(csms, clock, session(depart_offset_s=30)) as fleet:
+        await live(fleet, clock, 30)
+        csms.answers["StopTransaction"] = "InternalError"
+        await clock.advance(10)
+        await csms.hears("StopTransaction")
+        await settle()
+        assert not fleet.done.is_set()
+        csms.answers["StopTransaction"] = {}
+        await live(fleet, clock, 20)
+        async with asyncio.timeout(PATIENCE_S):
+            await fleet.done.wait()
 
 
 async def test_meters_do_not_start_at_zero_and_are_the_same_every_time(csms: TinyCsms, clock: ManualClock) -> None:

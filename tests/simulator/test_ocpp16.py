@@ -157,6 +157,20 @@ async def test_it_asks_again_when_the_boot_is_answered_with_an_error(csms: TinyC
             await station.ready.wait()
 
 
+async def test_station_that_is_rejected_later_falls_silent(csms: TinyCsms, clock: ManualClock) -> None:
+    async with ready(csms, clock) as station:
+        csms.answers["BootNotification"] = {"currentTime": "2026-03-03T08:00:00Z", "interval": 40, "status": "Rejected"}
+        await csms.call("TriggerMessage", {"requestedMessage": "BootNotification"})
+        await csms.hears("BootNotification", 2)
+        await until(lambda: not station.online)
+        csms.heard.clear()
+        station.plug(1, car(), clock.now())
+        await settle()
+        await clock.advance(41)
+        await csms.hears("BootNotification")
+        assert {one.action for one in csms.heard} == {"BootNotification"}
+
+
 async def test_heartbeat_comes_at_the_csms_interval_when_nothing_else_is_said(
     csms: TinyCsms, clock: ManualClock
 ) -> None:
@@ -239,6 +253,20 @@ async def test_offline_messages_are_kept_in_order_and_get_the_late_id(csms: Tiny
         assert kept[0].payload["timestamp"] == "2026-03-03T08:00:00.000Z"
         statuses = [p["connectorId"] for p in csms.of("StatusNotification")]
         assert statuses[:3] == [0, 1, 2], "a full refresh after a reconnect"
+
+
+async def test_driver_whose_answer_is_lost_with_the_connection_gets_the_stations_own(
+    csms: TinyCsms, clock: ManualClock
+) -> None:
+    csms.answers["Authorize"] = None
+    async with ready(csms, clock) as station:
+        station.charger.configuration.set("AllowOfflineTxForUnknownId", "true")
+        station.plug(1, car(), clock.now())
+        station.present(1, "TAG-1", clock.now())
+        await csms.hears("Authorize")
+        await (await csms.connected()).close()
+        await until(lambda: not station.online)
+        assert station.charger.connectors[1].status == "Charging"
 
 
 async def test_transaction_message_is_tried_again_then_dropped(

@@ -180,3 +180,17 @@ def test_knee_is_where_constant_voltage_begins() -> None:
     car.advance(600, 80)
     assert 0.8 < car.soc < 0.9
     assert car.power_kw == pytest.approx(7.2 * (1 - car.soc) / 0.2)
+
+
+def test_ramp_that_meets_the_knee_follows_the_battery() -> None:
+    car = Vehicle(VehicleSpec(capacity_kwh=1, max_charge_rate_kw=22, ramp_up_kw_per_s=0.5), 0.75)
+    for _ in range(45):
+        car.advance(1, 100)
+        assert car.power_kw <= car.acceptance_kw() * 1.001
+    whole = Vehicle(car.spec, 0.75)
+    whole.advance(45, 100)
+    assert whole.soc == pytest.approx(car.soc, rel=1e-5)
+    assert whole.power_kw <= whole.acceptance_kw() * 1.001
+    part = Vehicle(car.spec, 0.75)
+    part.advance(30, 100)
+    assert part.power_kw <= part.acceptance_kw() * 1.001
