@@ -146,7 +146,7 @@ class Connection:
                 self._journal("cs", reply, call.action, now, len(text))
                 await self._inbox.put((event, now))
             case Repeated(call):
-                log.info("%s repeated its %s", self.station_id, call.action[:50])
+                log.info("%s repeated its %r", self.station_id, call.action[:50])
             case Refused(reply):
                 self._warn(f"unreadable message answered with {reply.code}: {reply.description}")
             case Dropped(reason):
@@ -168,7 +168,8 @@ class Connection:
 
     async def _handle(self, request: Request, received: datetime) -> None:
         call = request.call
-        await self._register()
+        if call.action != "Heartbeat":
+            await self._register()
         reply = await self._desk.answer(self.station_id, self.dialect, call, received)
         # After the handler's commit: whoever is woken by the event finds the facts in the database.
         known = call.action in known_actions(self.dialect)
@@ -200,13 +201,16 @@ class Connection:
         return ports.CallResult(frame.payload)
 
     async def _register(self) -> None:
-        """Makes the station known and online; tried again with its next message when the database is away."""
+        """Makes the station known and online; tried again with its next message when the database is away.
+
+        Not with a Heartbeat, which needs no database and should not wait for one.
+        """
         if self._registered:
             return
         try:
             await self._desk.set_online(self.station_id, self.dialect.subprotocol)
             self._registered = True
-        except DatabaseUnreachable as error:
+        except (DatabaseUnreachable, TimeoutError) as error:
             log.warning("%s is connected, which could not be written: %s", self.station_id, error)
 
     async def _keep_time(self) -> None:

@@ -8,6 +8,7 @@ from collections import deque
 
 from csms.errors import CallRefused, DatabaseUnreachable
 from csms.handlers.context import Context, Handler, Json
+from csms.store import stations
 from optivgi.model.clock import Clock
 
 log = logging.getLogger("csms.stations")
@@ -53,6 +54,9 @@ class Deferral:
             while self._waiting:
                 handler, payload, context = self._waiting[0]
                 try:
+                    # The station may have connected during the outage, and be unknown as yet.
+                    async with context.db.begin() as connection:
+                        await stations.ensure(connection, context.station_id)
                     await handler(payload, context)
                 except DatabaseUnreachable as error:
                     if self._closed:

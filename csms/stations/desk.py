@@ -92,16 +92,16 @@ class Desk:
             log.exception("The answer %s of %s is not in the database", exchange.correlation_id, station_id)
 
     async def set_online(self, station_id: str, protocol: str) -> None:
-        """The station is known and online."""
-        async with self.db.begin() as connection:
+        """The station is known and online. Raises DatabaseUnreachable or TimeoutError."""
+        async with asyncio.timeout(HANDLING_TIMEOUT_S), self.db.begin() as connection:
             await stations.set_online(connection, station_id, protocol)
 
     async def set_offline(self, station_id: str) -> None:
         """The station is offline; written later when the database is away."""
         try:
-            async with self.db.begin() as connection:
+            async with asyncio.timeout(HANDLING_TIMEOUT_S), self.db.begin() as connection:
                 await stations.set_offline(connection, station_id)
-        except DatabaseUnreachable:
+        except (DatabaseUnreachable, TimeoutError):
             self.journal.offline(station_id)
 
     def _context(self, station_id: str, received: datetime) -> Context:

@@ -235,7 +235,7 @@ async def _close(websocket: ServerConnection, code: int, reason: str) -> None:
 
 
 def _quiet_logger() -> logging.Logger:
-    """The library tells of every connection, and of every stranger's bad handshake with a traceback."""
+    """The library tells of every connection that comes and goes; only what it calls errors is news here."""
     logger = logging.getLogger("csms.stations.websocket")
-    logger.setLevel(logging.CRITICAL)
+    logger.setLevel(logging.ERROR)
     return logger

@@ -8,19 +8,16 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from csms.store import tables
-from csms.store.upsert import insert_or_update
+from csms.store.upsert import insert_or_update, insert_or_update_many
 
 
 async def record_keys(connection: AsyncConnection, station_id: str, keys: Sequence[Mapping[str, Any]]) -> None:
     """What GetConfiguration told."""
-    for key in keys:
-        values = {
-            "stationId": station_id,
-            "key": key["key"],
-            "value": key.get("value"),
-            "readonly": key["readonly"],
-        }
-        await insert_or_update(connection, tables.change_configurations, values, ["stationId", "key"])
+    rows = [
+        {"stationId": station_id, "key": key["key"], "value": key.get("value"), "readonly": key["readonly"]}
+        for key in keys
+    ]
+    await insert_or_update_many(connection, tables.change_configurations, rows, ["stationId", "key"])
 
 
 async def record_change(connection: AsyncConnection, station_id: str, key: str, value: str) -> None:

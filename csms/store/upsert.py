@@ -21,13 +21,17 @@ async def insert_or_update(
     connection: AsyncConnection, table: Table, values: Mapping[str, Any], keys: Sequence[str]
 ) -> Any:
     """Writes `values` to the row that `keys` identify, new or not; returns its primary key's first column."""
-    statement = insert_for(connection, table).values(dict(values))
-    changed: Collection[str] = {*values, "updatedAt"} - set(keys)
-    statement = statement.on_conflict_do_update(
-        index_elements=list(keys), set_={name: statement.excluded[name] for name in changed}
-    )
+    statement = _upsert(connection, table, values, keys).values(dict(values))
     result = await connection.execute(statement.returning(next(iter(table.primary_key.columns))))
     return result.scalar_one()
+
+
+async def insert_or_update_many(
+    connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]], keys: Sequence[str]
+) -> None:
+    """As `insert_or_update` for rows that all name the same columns, in one statement."""
+    if rows:
+        await connection.execute(_upsert(connection, table, rows[0], keys), [dict(row) for row in rows])
 
 
 async def insert_if_new(
@@ -36,3 +40,11 @@ async def insert_if_new(
     """Writes `values` unless a row with these `keys` exists."""
     statement = insert_for(connection, table).values(dict(values)).on_conflict_do_nothing(index_elements=list(keys))
     await connection.execute(statement)
+
+
+def _upsert(connection: AsyncConnection, table: Table, names: Collection[str], keys: Sequence[str]) -> AnyInsert:
+    statement = insert_for(connection, table)
+    changed = {*names, "updatedAt"} - set(keys)
+    return statement.on_conflict_do_update(
+        index_elements=list(keys), set_={name: statement.excluded[name] for name in changed}
+    )

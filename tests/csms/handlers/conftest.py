@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import shutil
-import uuid
-from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
-import asyncpg
-import pytest
 import pytest_asyncio
-from sqlalchemy import Table, insert, select, text
+from sqlalchemy import Table, insert, select
 
 from csms.handlers.context import Context, Exchange
 from csms.handlers.meter_reports import MeterReports
@@ -26,20 +19,11 @@ from csms.rules.boot import BootPolicy
 from csms.store import stations, tables
 from csms.store.database import Database
 from optivgi.clock import ManualClock
+from tests.csms.databases import clock, database_url, db, postgres_database, sqlite_template
+
+__all__ = ["clock", "database_url", "db", "postgres_database", "sqlite_template"]
 
 STATION = "ST-1"
-
-EMPTY_POSTGRES = """
-DO $$ DECLARE it record; BEGIN
-  SET LOCAL session_replication_role = replica;
-  FOR it IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version' LOOP
-    EXECUTE format('DELETE FROM %I', it.tablename);
-  END LOOP;
-  PERFORM setval(format('%I.%I', schemaname, sequencename)::regclass, 1, false)
-    FROM pg_sequences WHERE last_value IS NOT NULL;
-END $$
-"""
-"""Far faster than truncating fifty tables."""
 
 Json = dict[str, Any]
 
@@ -131,60 +115,10 @@ class Csms:
         return Context(station_id, self.now, self.db, self.meters, BootPolicy())
 
 
-@pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite file with the schema and nothing else: copying it is faster than migrating again."""
-    path = tmp_path_factory.mktemp("template") / "csms.sqlite"
-    asyncio.run(_migrate(f"sqlite:///{path}"))
-    return path
-
-
-@pytest.fixture(scope="session")
-def postgres_database(postgres_server: str) -> Iterator[str]:
-    """One PostgreSQL database for all handler tests, which empty it."""
-    name = f"optivgi_{uuid.uuid4().hex[:12]}"
-    admin = postgres_server.replace("+asyncpg", "") + "/postgres"
-    asyncio.run(_administer(admin, f'CREATE DATABASE "{name}"'))
-    try:
-        yield f"{postgres_server}/{name}"
-    finally:
-        asyncio.run(_administer(admin, f'DROP DATABASE "{name}" WITH (FORCE)'))
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database of each kind."""
-    if request.param == "postgresql":
-        return str(request.getfixturevalue("postgres_database"))
-    shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "csms.sqlite")
-    return f"sqlite:///{tmp_path}/csms.sqlite"
-
-
 @pytest_asyncio.fixture
-async def csms(database_url: str) -> AsyncIterator[Csms]:
+async def csms(db: Database, clock: ManualClock) -> Csms:
     """Station ST-1 is connected, and idTag TAG may charge, once at a time."""
-    clock = ManualClock()
-    db = await Database.open(database_url, clock, pool_size=3)
-    try:
-        if db.dialect == "postgresql":
-            async with db.begin() as connection:
-                await connection.execute(text(EMPTY_POSTGRES))
-        world = Csms(db, clock, MeterReports(db))
-        await world.connects()
-        await world.knows_tag("TAG", concurrentTransaction=False)
-        yield world
-    finally:
-        await db.close()
-
-
-async def _migrate(url: str) -> None:
-    db = await Database.open(url, ManualClock())
-    await db.close()
-
-
-async def _administer(url: str, statement: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()
+    world = Csms(db, clock, MeterReports(db))
+    await world.connects()
+    await world.knows_tag("TAG", concurrentTransaction=False)
+    return world

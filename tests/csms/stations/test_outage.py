@@ -57,6 +57,12 @@ async def test_a_station_that_connects_during_an_outage_is_served_when_it_ends(p
         proxy.refuse(True)
         async with yard.station(server) as station:
             assert (await station.ask("StartTransaction", start()))[2] == "InternalError"
+            assert (await station.ask("StatusNotification", STATUS))[2] == {}
             proxy.refuse(False)
             assert (await station.ask("StartTransaction", start()))[2]["transactionId"] == 1
             assert await yard.online() is True
+
+            async def told() -> bool:
+                return bool(await yard.rows(tables.connectors, status="Charging"))
+
+            await eventually(told)
