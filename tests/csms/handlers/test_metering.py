@@ -1,4 +1,4 @@
-"""Meter values belong to the right transaction, whatever their order, and never run backwards (RPC-08, AT-11)."""
+"""Meter values belong to the right transaction, whatever their order, and never run backwards."""
 
 from __future__ import annotations
 

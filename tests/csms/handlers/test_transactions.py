@@ -1,4 +1,4 @@
-"""StartTransaction and StopTransaction: durable, once, never lost, never two at one connector (RPC-06..08, AT-11, AT-20)."""
+"""StartTransaction and StopTransaction: durable, once, never lost, never two at one connector."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""OCPP-J texts become frames, or refusals that say why (RPC-01..04, AT-08)."""
+"""OCPP-J texts become frames, or refusals that say why."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Payloads are checked both ways, and a refusal names the field and the version's own error code (RPC-03)."""
+"""Payloads are checked both ways, and a refusal names the field and the version's own error code."""
 
 from __future__ import annotations
 

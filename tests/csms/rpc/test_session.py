@@ -1,4 +1,4 @@
-"""One outstanding CALL per direction, late replies dropped, repeated messages answered once (RPC-05, RPC-06, AT-10)."""
+"""One outstanding CALL per direction, late replies dropped, repeated messages answered once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Timestamps as chargers send them (RPC-14, AT-23)."""
+"""Timestamps as chargers send them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Meter values in their stored form; what cannot be true is set aside and kept (AT-11)."""
+"""Meter values in their stored form; what cannot be true is set aside and kept."""
 
 from __future__ import annotations
 

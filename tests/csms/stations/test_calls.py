@@ -1,4 +1,4 @@
-"""Our calls to stations: one at a time, answered once, never later than their time (RPC-05, AT-10)."""
+"""Our calls to stations: one at a time, answered once, never later than their time."""
 
 from __future__ import annotations
 

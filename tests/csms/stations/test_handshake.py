@@ -1,4 +1,4 @@
-"""Who gets in, and what the others are told (RPC-10, RPC-11, AT-01..06)."""
+"""Who gets in, and what the others are told."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a station may say, and what becomes of it: the right CALLERROR or close code, others unaffected (AT-07..10)."""
+"""What a station may say, and what becomes of it: the right CALLERROR or close code, others unaffected."""
 
 from __future__ import annotations
 

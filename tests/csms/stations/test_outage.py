@@ -1,4 +1,4 @@
-"""While the database is away stations stay connected, transactions are theirs to repeat, and meter values wait (AT-21)."""
+"""While the database is away stations stay connected, transactions are theirs to repeat, and meter values wait."""
 
 from __future__ import annotations
 
