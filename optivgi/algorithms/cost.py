@@ -12,7 +12,7 @@ from optivgi.algorithms.fair import Fair, targets
 from optivgi.algorithms.forward import forward
 from optivgi.algorithms.laxity import LeastLaxity
 from optivgi.algorithms.network import Network
-from optivgi.algorithms.repair import exchanged
+from optivgi.algorithms.repair import repaired
 from optivgi.algorithms.solver import LinearProgram, Solve, with_highs
 from optivgi.model.plan import Plan
 from optivgi.model.problem import Floats, Problem
@@ -53,7 +53,7 @@ class Cost(Algorithm):
         within = network.within(budget_kw)
         power = forward(problem, within, LeastLaxity(), target_kwh=target_kwh)
         if within.nested:
-            power = exchanged(problem, within, power, target_kwh)
+            power = repaired(problem, within, power, target_kwh)
         return explained(problem, name, power, budget_kw=budget_kw)
 
     def _fair(self, problem: Problem, why: str) -> Plan:

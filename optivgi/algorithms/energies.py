@@ -86,6 +86,10 @@ class EnergyModel:
         high[-1] = 0.0
         return self._program(gain, high, np.zeros(self.evs), floor_kwh)
 
+    def largest_total(self, solve: Solve) -> float:
+        """The largest total energy in kWh, however shared."""
+        return float(solve(self.total_program(np.zeros(self.evs))).x[:-1].sum())
+
     def energies(self, x: Floats) -> Floats:
         """[S] kWh of a solution."""
         return np.bincount(self.ev, weights=x[:-1], minlength=self.evs).astype(np.float64)

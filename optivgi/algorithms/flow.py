@@ -150,8 +150,6 @@ class _Decomposition:
         """None if the offer can be carried; else (EVs [n] and limits [M, J] on the source's side)."""
         evs = len(part.evs)
         asked = offer - part.sure
-        if evs == 1:
-            return None
         if evs <= FEW:
             return self._cut_among_few(part, asked)
         limits, cells = part.on.shape

@@ -108,8 +108,9 @@ class _Walk:
         self.after = np.cumsum(self.stay[::-1], axis=0)[::-1] - self.stay + beyond
         self.power = np.zeros(self.stay.shape)
         self.least = problem.least_kw
-        self.most = rates.stepped_down(problem.max_kw, problem.step_kw, self.least)
-        self.need[self.most <= 0] = 0.0
+        whole = rates.stepped_down(problem.max_kw, problem.step_kw, self.least)
+        self.need[whole <= 0] = 0.0
+        self.most = np.where(whole > 0, whole, problem.max_kw)
         self.stepped = bool((problem.step_kw > 0).any())
         self.balances = bool(np.isfinite(problem.unbalance_kw))
 
@@ -156,12 +157,13 @@ class _Walk:
             power = self._in_steps(cell, here, power)
         if self.balances:
             power = self._balanced(cell, here, power)
+        power = np.where(power > TINY_KW, power, 0.0)
         self.power[index, here] = power
         energy = np.minimum(power * stay, need)
         self.need[here] = need - energy
         if not same:
             self.target[here] = target - energy
-        running = power > TINY_KW
+        running = power > 0
         self.waited[here] = np.where(running, 0.0, cell.waited_s + length_s)
         self.ran[here] = np.where(running, self.ran[here] + length_s, 0.0)
 

@@ -7,7 +7,7 @@ import numpy as np
 from optivgi.algorithms.forward import DONE_KWH, Cell, Claim, Policy, forward
 from optivgi.algorithms.go import laxity_h
 from optivgi.algorithms.network import Network
-from optivgi.algorithms.repair import exchanged
+from optivgi.algorithms.repair import repaired
 from optivgi.model.problem import Floats, Problem
 
 NOISE_H = 1e-9
@@ -21,7 +21,7 @@ def powers_towards(problem: Problem, network: Network, target_kwh: Floats) -> Fl
     """
     policy = OnTrack() if _steady_fits(problem, network, target_kwh) else LeastLaxity()
     power = forward(problem, network, policy, target_kwh=target_kwh)
-    return exchanged(problem, network, power, target_kwh) if network.nested else power
+    return repaired(problem, network, power, target_kwh) if network.nested else power
 
 
 def _steady_fits(problem: Problem, network: Network, target_kwh: Floats) -> bool:

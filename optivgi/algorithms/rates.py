@@ -36,7 +36,8 @@ def water_levels(weight: Floats, room: Floats, claim: Floats, low_kw: Floats, hi
     before = np.maximum(reached - 1, 0)
     speed = rate[rows, before]
     step = (room - filled[rows, before]) / np.where(speed > 0, speed, np.inf)
-    levels: Floats = np.where(reached > 0, at[before] + np.maximum(step, 0.0), at[0])
+    # Rates that cancel leave noise behind: the level is between the two bounds, whatever the division says.
+    levels: Floats = np.where(reached > 0, np.minimum(at[before] + np.maximum(step, 0.0), at[reached]), at[0])
     return levels
 
 
@@ -62,7 +63,7 @@ def fill_one(room: float, claim: Floats, low_kw: Floats, high_kw: Floats) -> Flo
     if position >= len(filled):
         return high_kw
     before = filled[position - 1] if position else 0.0
-    level = at[position] + max(missing - before, 0.0) / max(rate[position], 1e-300)
+    level = min(at[position] + max(missing - before, 0.0) / max(rate[position], 1e-300), at[position + 1])
     power: Floats = np.minimum(np.maximum(slope * level + offset, low_kw), high_kw)
     return power
 

@@ -1,0 +1,79 @@
+"""What holds for every algorithm on every problem."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from optivgi.algorithms import Ladder, algorithm, names
+from optivgi.algorithms.fair import targets
+from optivgi.algorithms.network import Network
+from optivgi.model.checks import violations
+from optivgi.model.problem import Problem
+from tests.algorithms.strategies import plain_problems, site_problems
+
+QUICK = [name for name in names() if name != "pulp"]
+ENERGY_KWH = 0.02
+
+
+@pytest.mark.parametrize("name", QUICK)
+@settings(max_examples=60, deadline=None)
+@given(case=plain_problems())
+def test_no_plan_breaks_a_limit_of_a_single_circuit(name: str, case: Problem) -> None:
+    plan = algorithm(name)(case)
+    assert violations(case, plan) == ()
+    assert len(plan.reasons) == len(case.ev_ids)
+
+
+@pytest.mark.parametrize("name", QUICK)
+@settings(max_examples=50, deadline=None)
+@given(case=site_problems())
+def test_no_plan_breaks_a_limit_of_a_tree_with_phases_and_steps(name: str, case: Problem) -> None:
+    assert violations(case, algorithm(name)(case)) == ()
+
+
+@settings(max_examples=10, deadline=None)
+@given(case=site_problems(most=5))
+def test_no_plan_of_pulp_breaks_a_limit(case: Problem) -> None:
+    assert violations(case, algorithm("pulp")(case)) == ()
+
+
+@pytest.mark.parametrize("name", QUICK)
+@settings(max_examples=20, deadline=None)
+@given(case=plain_problems(), seed=st.randoms(use_true_random=False))
+def test_plans_do_not_depend_on_the_order_of_the_evs(name: str, case: Problem, seed: object) -> None:
+    order = np.arange(len(case.ev_ids))
+    seed.shuffle(order)  # type: ignore[attr-defined]
+    straight, shuffled = algorithm(name)(case), algorithm(name)(case.take(order))
+    assert np.array_equal(shuffled.power_kw, straight.power_kw[order])
+
+
+@pytest.mark.parametrize("name", QUICK)
+@settings(max_examples=15, deadline=None)
+@given(case=plain_problems())
+def test_planning_is_idempotent(name: str, case: Problem) -> None:
+    assert np.array_equal(algorithm(name)(case).power_kw, algorithm(name)(case).power_kw)
+
+
+@settings(max_examples=60, deadline=None)
+@given(case=plain_problems(), more=st.sampled_from([1.1, 1.5, 3.0]))
+def test_a_higher_limit_never_lowers_the_worst_served_ev(case: Problem, more: float) -> None:
+    """Exact for the energies that `fair` aims at; minimum powers may spoil a plan by one turn at the minimum."""
+    wider = replace(case, limit_kw=case.limit_kw * more)
+    low, high = targets(case, Network.of(case)), targets(wider, Network.of(wider))
+    total = case.need_kwh + case.delivered_kwh
+    fraction = np.where(total > 0, total, 1.0) * case.priority
+    wanting = case.need_kwh > 0
+    if wanting.any():
+        worst = ((low + case.delivered_kwh) / fraction)[wanting].min()
+        assert ((high + case.delivered_kwh) / fraction)[wanting].min() >= worst - 1e-6
+
+
+@settings(max_examples=40, deadline=None)
+@given(case=site_problems())
+def test_the_ladder_always_has_a_plan_without_violations(case: Problem) -> None:
+    assert violations(case, Ladder("fair")(case)) == ()
