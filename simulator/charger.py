@@ -145,8 +145,9 @@ class Charger:
         self.refresh(at)
 
     def later(self, at: datetime, action: Callable[[datetime], None]) -> None:
-        """Has `action` done at the instant `at`."""
-        heapq.heappush(self._agenda, (at, next(self._order), action))
+        """Has `action` done at the instant `at`, or just after now if that has passed."""
+        soonest = self.now + timedelta(milliseconds=1)
+        heapq.heappush(self._agenda, (max(at, soonest), next(self._order), action))
 
     # Offers and status
 

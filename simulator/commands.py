@@ -14,6 +14,9 @@ from simulator.connector import Authorized, Connector, Reservation
 from simulator.outputs import RebootWanted
 from simulator.profiles import STATION
 
+LONGEST_WINDOW_S = 366 * 86_400
+"""The longest composite schedule that a station works out."""
+
 
 def set_charging_profile(charger: Charger, connector_id: int, profile: ChargingProfile, at: datetime) -> str:
     """Accepted, or Rejected; what was installed counts from `at` on."""
@@ -54,7 +57,8 @@ def composite(
     charger.advance(at)
     allowed = charger.spec.capabilities.units
     unit = allowed[0] if unit is None else unit
-    if unit not in allowed or duration_s < 0 or (connector_id != STATION and connector_id not in charger.connectors):
+    known = connector_id == STATION or connector_id in charger.connectors
+    if unit not in allowed or not known or not 0 <= duration_s <= LONGEST_WINDOW_S:
         return None
     start = charger.now.replace(microsecond=0)
     if connector_id == STATION:

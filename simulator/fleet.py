@@ -134,6 +134,11 @@ class Fleet:
                 )
         return states
 
+    @property
+    def backlog(self) -> int:
+        """The most transaction messages that a station still owes the CSMS; more than a few say that it cannot keep up."""
+        return max((len(station.outbox) for station in self.stations.values()), default=0)
+
     def _spec(self, station_id: str) -> ChargerSpec:
         settings, scenario = self._settings, self._scenario
         interval = None if scenario is None else scenario.meter_interval_s

@@ -16,7 +16,7 @@ SCHEMES = ("ftp", "ftps", "sftp", "http", "https")
 def update_firmware(charger: Charger, location: str, retrieve_at: datetime, at: datetime) -> None:
     """Downloads from `retrieve_at` on, installs once no transaction is left, boots, and is installed."""
     charger.advance(at)
-    charger.later(max(retrieve_at, charger.now), lambda now: _download(charger, location, now))
+    charger.later(retrieve_at, lambda now: _download(charger, location, now))
 
 
 def upload_diagnostics(charger: Charger, location: str, at: datetime) -> str | None:

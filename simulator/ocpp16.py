@@ -41,6 +41,7 @@ LOGGER = logging.getLogger(__name__)
 SUBPROTOCOL = "ocpp1.6"
 BOOT_RETRY_S = 10.0
 """Before the next BootNotification when the CSMS named no interval, or gave no answer."""
+LONGEST_INTERVAL_S = 10**9
 MAX_FRAME_BYTES = 1 << 20
 NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -321,12 +322,12 @@ class Station:
     def _boot_answered(self, answer: Any | None) -> None:
         now = self.now()
         status = "no answer" if answer is None else str(answer.status)
-        interval = BOOT_RETRY_S if answer is None or answer.interval <= 0 else float(answer.interval)
+        interval = BOOT_RETRY_S if answer is None or answer.interval <= 0 else min(answer.interval, LONGEST_INTERVAL_S)
         if status == "Accepted":
             self._boot_at = None
             self._registered = True
             if answer is not None and answer.interval > 0:
-                self.charger.configuration.set("HeartbeatInterval", answer.interval)
+                self.charger.configuration.set("HeartbeatInterval", interval)
             self._spoke(answer)
             maintenance.installed(self.charger)
             self._come_online()

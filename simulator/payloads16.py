@@ -39,9 +39,9 @@ def moment_from_wire(field: str, text: str) -> datetime:
     """The instant that an RFC 3339 text names; without an offset it is UTC."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise PayloadError(f"{field} {text!r} is not an RFC 3339 date and time") from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def profile_from_wire(payload: Mapping[str, Any]) -> ChargingProfile:

@@ -20,22 +20,21 @@ FAULT_KINDS: tuple[str, ...] = ()
 
 @dataclass(frozen=True, slots=True)
 class _Must:
-    """What a field must be: its type, the bounds of a number or of a text's length (`above` is exclusive), an example."""
+    """What a field must be: its type, the bounds of a number or of a text's length, an example."""
 
     kind: type
     words: str
     example: object
     low: float = -math.inf
     high: float = math.inf
-    above: bool = False
 
 
 def _field(must: _Must, **default: Any) -> Any:
     return field(metadata={"must": must}, **default)
 
 
-def _number(words: str, example: float, low: float, high: float, *, above: bool = False, kind: type = float) -> _Must:
-    return _Must(kind, words, example, low, high, above)
+def _number(words: str, example: float, low: float, high: float, kind: type = float) -> _Must:
+    return _Must(kind, words, example, low, high)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +48,16 @@ class Session:
     connector_id: int = _field(_number("a connector's number", 1, 1, 100, kind=int))
     arrive_offset_s: float = _field(_number("seconds from 0 to 31536000", 0, 0, 31_536_000))
     depart_offset_s: float = _field(_number("seconds from 0 to 31536000", 600, 0, 31_536_000))
-    capacity_kwh: float = _field(_number("kWh above 0 and at most 2000", 60.0, 0, 2000, above=True))
+    capacity_kwh: float = _field(_number("kWh from 0.1 to 2000", 60.0, 0.1, 2000))
     arrival_soc: float = _field(_number("a share from 0 to 1", 0.2, 0, 1))
     target_soc: float = _field(_number("a share from 0 to 1", 1.0, 0, 1))
-    max_charge_rate_kw: float = _field(_number("kW above 0 and at most 1000", 7.2, 0, 1000, above=True))
+    max_charge_rate_kw: float = _field(_number("kW from 0.1 to 1000", 7.2, 0.1, 1000))
     id_tag: str = _field(_Must(str, "an idTag of 1 to 20 characters", "OPTIVGI-01", 1, 20))
     auto_start: bool = _field(_Must(bool, "true or false", True), default=True)
     phases: int = _field(_number("1, 2 or 3", 1, 1, 3, kind=int), default=1)
     min_current_a: float = _field(_number("amperes from 0 to 32", 6, 0, 32), default=6.0)
-    efficiency: float = _field(_number("a share above 0 and at most 1", 0.92, 0, 1, above=True), default=0.92)
-    ramp_up_kw_per_s: float = _field(_number("kW per second above 0", 2.0, 0, 1000, above=True), default=2.0)
+    efficiency: float = _field(_number("a share from 0.1 to 1", 0.92, 0.1, 1), default=0.92)
+    ramp_up_kw_per_s: float = _field(_number("kW per second from 0.01 to 1000", 2.0, 0.01, 1000), default=2.0)
     ramp_down_s: float = _field(_number("seconds from 0 to 60", 1.0, 0, 60), default=1.0)
 
     def vehicle(self, voltage_v: float) -> VehicleSpec:
@@ -188,7 +187,7 @@ def _fits(value: Any, must: _Must) -> bool:
         return isinstance(value, must.kind)
     if isinstance(value, bool) or not isinstance(value, int if must.kind is int else int | float):
         return False
-    return (must.low < value if must.above else must.low <= value) and value <= must.high
+    return must.low <= value <= must.high
 
 
 def _session_problems(place: str, session: Session, station_ids: Sequence[str], connectors: int) -> Iterator[str]:

@@ -97,15 +97,13 @@ def period_at(profile: ChargingProfile, moment: datetime, transaction: Transacti
         profile.valid_to is not None and moment >= profile.valid_to
     ):
         return None
-    elapsed = moment - _anchor(profile, moment, transaction)
-    if elapsed < timedelta(0):
-        return None
-    duration = profile.schedule.duration_s
-    if duration is not None and elapsed >= timedelta(seconds=duration):
+    elapsed_s = (moment - _anchor(profile, moment, transaction)).total_seconds()
+    duration_s = profile.schedule.duration_s
+    if elapsed_s < 0 or (duration_s is not None and elapsed_s >= duration_s):
         return None
     current = None
     for period in profile.schedule.periods:
-        if timedelta(seconds=period.start_s) > elapsed:
+        if period.start_s > elapsed_s:
             break
         current = period
     return current
@@ -207,7 +205,11 @@ def _changes(profile: ChargingProfile, moment: datetime, transaction: Transactio
     yield from (edge for edge in (profile.valid_from, profile.valid_to) if edge is not None)
     anchor = _anchor(profile, moment, transaction)
     ends = [] if profile.schedule.duration_s is None else [profile.schedule.duration_s]
-    yield from (anchor + timedelta(seconds=s) for s in (*(p.start_s for p in profile.schedule.periods), *ends))
+    for seconds in (*(period.start_s for period in profile.schedule.periods), *ends):
+        try:
+            yield anchor + timedelta(seconds=seconds)
+        except OverflowError:
+            continue  # after the end of the calendar: never
     if profile.kind is Kind.RECURRING:
         yield anchor + _span(profile)
 

@@ -208,6 +208,14 @@ def test_next_change_of_a_daily_profile_is_its_next_occurrence() -> None:
     assert next_change_after([daily], after(60), TX) == after(86400)
 
 
+def test_what_lies_after_the_end_of_the_calendar_never_happens() -> None:
+    endless = profile(Purpose.TX_DEFAULT, (0, 6), (10**40, 9), duration_s=10**40)
+    late = profile(Purpose.TX_DEFAULT, (0, 6), (60, 9), start=datetime.max.replace(tzinfo=UTC))
+    assert amperes(endless) == 6
+    assert next_change_after([endless], S, TX) is None
+    assert next_change_after([late], S, TX) == datetime.max.replace(tzinfo=UTC)
+
+
 UNITS = st.sampled_from(RateUnit)
 SECONDS = st.integers(-40, 120)
 

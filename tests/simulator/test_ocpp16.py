@@ -512,7 +512,48 @@ async def test_diagnostics_are_uploaded_or_not(csms: TinyCsms, clock: ManualCloc
         await csms.hears("DiagnosticsStatusNotification", status="UploadFailed")
 
 
+async def test_firmware_whose_date_has_passed_is_fetched_at_once(csms: TinyCsms, clock: ManualClock) -> None:
+    async with ready(csms, clock):
+        await csms.call("UpdateFirmware", {"location": "ftp://f/2", "retrieveDate": "2020-01-01T00:00:00Z"})
+        await settle()
+        await clock.advance(0.01)
+        await csms.hears("FirmwareStatusNotification", status="Downloading")
+
+
 # What no CSMS should send
+
+BEYOND = [
+    {"startSchedule": "9999-12-31T23:59:59Z"},
+    {"startSchedule": "0001-01-01T00:00:00Z"},
+    {"startSchedule": "0001-01-01T00:00:00+14:00"},
+    {"duration": 10**40},
+    {"chargingSchedulePeriod": [{"startPeriod": 0, "limit": 6}, {"startPeriod": 10**40, "limit": 7}]},
+    {"chargingSchedulePeriod": [{"startPeriod": -(10**40), "limit": 6}]},
+    {"chargingSchedulePeriod": [{"startPeriod": 0, "limit": 1e20}]},
+    {"chargingSchedulePeriod": [{"startPeriod": 0, "limit": 6, "numberPhases": 10**40}]},
+]
+
+
+@pytest.mark.parametrize("schedule", BEYOND, ids=str)
+async def test_numbers_and_dates_beyond_all_bounds_do_not_stop_a_station(
+    csms: TinyCsms, clock: ManualClock, schedule: Json
+) -> None:
+    async with ready(csms, clock) as station:
+        transaction_id = await charging(csms, clock, station)
+        profile = tx_profile(transaction_id)
+        profile["chargingSchedule"] |= schedule
+        answer = await csms.call("SetChargingProfile", {"connectorId": 1, "csChargingProfiles": profile})
+        assert answer.get("status") in ("Accepted", "Rejected") or "error" in answer
+        for duration in (0, 86_400, 10**40):
+            await csms.call("GetCompositeSchedule", {"connectorId": 1, "duration": duration})
+        await clock.advance(30)
+        await csms.hears("MeterValues", 3)
+
+
+async def test_endless_heartbeat_interval_does_not_stop_a_station(csms: TinyCsms, clock: ManualClock) -> None:
+    csms.answers["BootNotification"]["interval"] = 10**40
+    async with ready(csms, clock):
+        assert await csms.call("GetLocalListVersion", {}) == {"listVersion": 0}
 
 
 @pytest.mark.parametrize(
