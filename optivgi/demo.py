@@ -17,6 +17,7 @@ from optivgi.clock import ScaledClock
 from optivgi.demo_screen import EVRow, Screen, SiteView
 from optivgi.errors import OptiVGIError, SettingsError
 from optivgi.log import SiteFormatter
+from optivgi.model.clock import Clock
 from optivgi.report import Report
 from optivgi.scheduler import Scheduler
 from optivgi.settings import MOST_KW, OptimizerSettings
@@ -28,6 +29,9 @@ READY_WITHIN_S = 60.0
 REDRAW_S = 0.125
 STALLED_AFTER_S = 120.0
 """Site seconds after the last departure until the demo gives up on a session that does not end."""
+MOST_BACKLOG = 3
+SLOWER, FASTER = 0.6, 1.25
+"""How time gives way while stations have more to say than this machine can take in, and comes back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +49,21 @@ class DemoOptions:
 def run(options: DemoOptions, settings: OptimizerSettings) -> int:
     """Runs the demo to its end; 0 if every check passed. Raises OptiVGIError when it cannot run."""
     console = Console(stderr=options.json == STDOUT, highlight=False)
-    _log_to(console, settings.log_level)
+    clock = ScaledClock(options.speed)
+    settings = _adjusted(settings, options)
+    _log_to(console, settings.log_level, clock)
     outcome: list[Report] = []
 
     async def work() -> None:
-        outcome.append(await play(options, _adjusted(settings, options), console))
+        outcome.append(await play(options, settings, console, clock))
 
-    asyncio.run(until_told(work))
+    try:
+        asyncio.run(until_told(work))
+    except ExceptionGroup as group:
+        deliberate, others = group.split(OptiVGIError)
+        if deliberate is None or others is not None:
+            raise
+        raise deliberate.exceptions[0] from None
     if not outcome:
         console.print("stopped before the scenario was over: nothing to verify")
         return FAILED
@@ -59,20 +71,18 @@ def run(options: DemoOptions, settings: OptimizerSettings) -> int:
     return PASSED if outcome[0].passed else FAILED
 
 
-async def play(options: DemoOptions, settings: OptimizerSettings, console: Console) -> Report:
+async def play(options: DemoOptions, settings: OptimizerSettings, console: Console, clock: ScaledClock) -> Report:
     """The verdict on one run of the scenario, while `console` shows it."""
-    clock = ScaledClock(options.speed)
     with tempfile.TemporaryDirectory(prefix="optivgi-demo-") as folder:
         async with demo_site(Path(folder), settings, clock, options.scenario) as site:
             async with asyncio.TaskGroup() as tasks:
-                control = tasks.create_task(site.scheduler.run())
-                fleet = tasks.create_task(site.fleet.run())
+                running = [tasks.create_task(site.scheduler.run()), tasks.create_task(site.fleet.run())]
                 await _all_ready(site)
                 site.start.set()
                 with Screen(console) as screen:
                     await _watch(site, clock, screen)
-                fleet.cancel()
-                control.cancel()
+                for task in running:
+                    task.cancel()
             await site.csms.flushed()
             report = await verify(
                 settings.hasura_url,
@@ -114,6 +124,7 @@ async def _watch(site: DemoSite, clock: ScaledClock, screen: Screen) -> None:
         screen.show(SiteView(now, now - begin, site.limit_kw, rows))
         if now - begin > most:
             raise OptiVGIError(f"the scenario did not end {STALLED_AFTER_S:g} s after its last departure")
+        clock.pace *= SLOWER if site.fleet.backlog > MOST_BACKLOG else FASTER
         with suppress(TimeoutError):
             await asyncio.wait_for(site.fleet.done.wait(), REDRAW_S)
 
@@ -138,13 +149,13 @@ def _adjusted(settings: OptimizerSettings, options: DemoOptions) -> OptimizerSet
     return settings.model_copy(update=changes)
 
 
-def _log_to(console: Console, level: str) -> None:
-    """Site lines above the live display, or as they are without a terminal."""
+def _log_to(console: Console, level: str, clock: Clock) -> None:
+    """Site lines, with the site's time, above the live display or as they are without a terminal."""
     if console.is_terminal:
         handler: logging.Handler = RichHandler(console=console, show_time=False, show_level=False, show_path=False)
     else:
         handler = logging.StreamHandler(console.file)
-    handler.setFormatter(SiteFormatter())
+    handler.setFormatter(SiteFormatter(clock))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("optivgi.site").setLevel(level)
 

@@ -12,6 +12,7 @@ from typing import TextIO
 
 from optivgi.account import Key
 from optivgi.model.charging_profile import Purpose
+from optivgi.model.clock import Clock
 from optivgi.model.plan import Binding
 from optivgi.record import CycleRecord, EVDecision
 from optivgi.translation.base import Event, Outcome, OutcomeStatus
@@ -28,7 +29,19 @@ OWN_POWER = re.compile(r"^\d+\.\d kW: ")
 
 
 class SiteFormatter(logging.Formatter):
-    """Time, prefix, message; nothing that a station sent can break the line or the terminal."""
+    """Time, prefix, message; nothing that a station sent can break the line or the terminal.
+
+    The time is the machine's, or that of `clock` if one is given.
+    """
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - as logging names it
+        if self._clock is None:
+            return super().formatTime(record, datefmt)
+        return self._clock.now().astimezone().strftime(datefmt or self.default_time_format)
 
     def format(self, record: logging.LogRecord) -> str:
         level = "" if record.levelno == logging.INFO else f"{record.levelname}: "

@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
+from starlette.applications import Starlette
 
 from csms.app import Csms
 from csms.events.bus import InProcessBus
@@ -183,9 +184,7 @@ async def demo_site(
     async with Csms(csms_settings, clock, listen_http=False) as csms:
         if not isinstance(csms.bus, InProcessBus):
             raise TypeError("a CSMS without a broker address has an in-process bus")
-        embedded = Embedded(
-            httpx.ASGITransport(csms.rest_app), httpx.ASGITransport(csms.graphql_app), csms.bus.subscribe
-        )
+        embedded = Embedded(_in_process(csms.rest_app), _in_process(csms.graphql_app), csms.bus.subscribe)
         start = asyncio.Event()
         simulated = simulated.model_copy(
             update={"citrineos_ws_url": f"ws://127.0.0.1:{csms.ocpp_port}", "station_ids": station_ids}
@@ -194,6 +193,11 @@ async def demo_site(
         async with optimizer(settings, clock, embedded) as scheduler:
             limit_kw = sum(settings.limit_kw(group) for group in settings.groups)
             yield DemoSite(csms, embedded, fleet, scheduler, scenario, settings.site_view(), limit_kw, start)
+
+
+def _in_process(app: Starlette) -> httpx.ASGITransport:
+    """An application's fault is an answer with status 500 here, as it would be over a network."""
+    return httpx.ASGITransport(app, raise_app_exceptions=False)
 
 
 def _stations_of(file: Path, known: tuple[str, ...]) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -71,3 +72,37 @@ async def test_a_scaled_clock_runs_faster_than_the_wall() -> None:
     await clock.sleep(6)
     assert clock.monotonic() - before >= 6
     assert wall.monotonic() - wall_before < 6
+
+
+async def test_site_time_waits_for_a_starved_process() -> None:
+    clock = ScaledClock(60)
+    await clock.sleep(1)
+    before = clock.monotonic()
+    block_the_loop(seconds=0.3)
+    assert clock.monotonic() - before < 60 * 0.1
+
+
+async def test_a_timeout_of_a_scaled_clock_is_in_site_time() -> None:
+    clock, begin = ScaledClock(600), time.monotonic()
+    with pytest.raises(TimeoutError):
+        async with clock.timeout(30):
+            await asyncio.Event().wait()
+    assert clock.monotonic() >= 30
+    assert time.monotonic() - begin < 5
+
+
+async def test_a_slower_pace_holds_for_sleepers_that_lie_down_before_it() -> None:
+    clock = ScaledClock(600)
+    async with asyncio.TaskGroup() as tasks:
+        sleeping = tasks.create_task(clock.sleep(30))
+        await asyncio.sleep(0)
+        clock.pace = 0.5
+        await sleeping
+        assert clock.monotonic() >= 30
+
+
+def block_the_loop(seconds: float) -> None:
+    """What a process that gets no processor looks like from within."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pass

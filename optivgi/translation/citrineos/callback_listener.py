@@ -44,7 +44,11 @@ class CallbackListener(uvicorn.Server):
     def __init__(self, answers: AnswersByCallback, host: str, port: int, path: str = "") -> None:
         app = callback_app(answers, path)
         super().__init__(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
-        self._socket = socket.create_server((host, port))
+        # asyncio switches Nagle's algorithm off only where the protocol is named; with it, answers take 40 ms longer.
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._socket.bind((host, port))
+        self._socket.listen()
         self.port: int = self._socket.getsockname()[1]
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:

@@ -1,0 +1,106 @@
+"""The demo as a newcomer runs it: one command, six EVs, one limit, a verdict and a picture."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.e2e
+
+REPOSITORY = Path(__file__).parents[2]
+OPTIVGI = Path(sys.executable).with_name("optivgi")
+MEMORY_LIMIT_MB = 250
+
+
+def run_demo(folder: Path, *options: str) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
+    """Runs `optivgi demo` in an environment without settings; returns the process and its JSON."""
+    facts = folder / "facts.json"
+    command = [str(OPTIVGI), "demo", "--plot", str(folder / "plot.png"), "--json", str(facts), *options]
+    environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    process = subprocess.run(
+        command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=150, check=False
+    )
+    return process, json.loads(facts.read_text()) if facts.exists() else {}
+
+
+def kilowatts(facts: dict[str, Any]) -> list[tuple[datetime, float]]:
+    """The metered sums of all instants with all samples."""
+    metered = facts["site"]["metered"]
+    return [(datetime.fromisoformat(one["at"]), one["kw"]) for one in metered if one["kw"] is not None]
+
+
+def test_the_default_demo_passes_every_check_and_stays_under_the_limit(tmp_path: Path) -> None:
+    process, facts = run_demo(tmp_path)
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert "Result: 5/5 checks passed -- PASS" in process.stdout
+    assert "CURTAILMENT ON — 6 EVs requesting 43.2 kW, site limit 30.0 kW" in process.stdout
+    assert [check["passed"] for check in facts["checks"]] == [True] * 5
+    assert max(power_kw for _, power_kw in kilowatts(facts)) <= 30.0
+    assert len(facts["evs"]) == 6
+    assert (tmp_path / "plot.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_six_equal_evs_get_five_kilowatts_each_while_all_six_are_there(tmp_path: Path) -> None:
+    _, facts = run_demo(tmp_path)
+    last_start = max(datetime.fromisoformat(ev["start"]) for ev in facts["evs"])
+    first_end = min(datetime.fromisoformat(ev["end"]) for ev in facts["evs"])
+    settled = last_start + timedelta(seconds=60)
+    for ev in facts["evs"]:
+        allowed = [
+            step["kw"] for step in ev["allocated"] if settled <= datetime.fromisoformat(step["at"]) < first_end
+        ] or [[step["kw"] for step in ev["allocated"] if datetime.fromisoformat(step["at"]) <= settled][-1]]
+        assert all(4.8 <= allowed_kw <= 5.2 for allowed_kw in allowed), (ev["station_id"], allowed)
+    together = [power_kw for at, power_kw in kilowatts(facts) if settled <= at < first_end]
+    assert together
+    assert min(together) >= 0.98 * 30.0
+
+
+@pytest.mark.parametrize("algorithm", ["equal", "pulp"])
+def test_other_algorithms_pass_too(tmp_path: Path, algorithm: str) -> None:
+    process, facts = run_demo(tmp_path, "--algorithm", algorithm, "--speed", "90")
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert max(power_kw for _, power_kw in kilowatts(facts)) <= 30.0
+
+
+def test_all_evs_at_once_never_pass_the_limit(tmp_path: Path) -> None:
+    process, facts = run_demo(tmp_path, "--scenario", "scenarios/all_at_once.json")
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert max(power_kw for _, power_kw in kilowatts(facts)) <= 30.0
+
+
+def test_without_curtailment_the_verdict_is_fail(tmp_path: Path) -> None:
+    process, facts = run_demo(tmp_path, "--limit", "100", "--speed", "90")
+    assert process.returncode == 1
+    failed = [check["number"] for check in facts["checks"] if not check["passed"]]
+    assert failed == [4], "a site with room for all has nothing to curtail"
+
+
+def test_the_demo_stays_small(tmp_path: Path) -> None:
+    run_demo(tmp_path, "--speed", "120")
+    peak_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    assert peak_mb < MEMORY_LIMIT_MB
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--limit", "-3"], "--limit is -3"),
+        (["--limit", "nan"], "--limit is nan"),
+        (["--speed", "0"], "speed is 0"),
+        (["--scenario", "no-such.json"], "no-such.json"),
+        (["--algorithm", "magic"], "magic"),
+    ],
+)
+def test_a_senseless_option_is_named_and_exits_2(tmp_path: Path, options: list[str], said: str) -> None:
+    process, _ = run_demo(tmp_path, *options)
+    assert process.returncode == 2
+    assert said in process.stderr
+    assert "Traceback" not in process.stderr
