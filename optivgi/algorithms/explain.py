@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 
 import numpy as np
 
 from optivgi.model.checks import below
 from optivgi.model.plan import Binding, Plan, Reason
-from optivgi.model.problem import PHASES, Floats, Problem
+from optivgi.model.problem import PHASES, Bools, Floats, Problem
 
 ON_KW = 1e-6
 NEAR = 1e-4
@@ -44,133 +46,146 @@ def _paused(problem: Problem, reasons: tuple[Reason, ...]) -> tuple[str, ...]:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """A limit of the first cell: of a circuit in kW (phase -1) or on one of its phases in A."""
+
+    circuit: int
+    phase: int
+    members: Bools
+    """[S], who draws from it."""
+    spare_kw: Floats
+    """[S], how much more power each of them could draw from it."""
+
+
 class _Reasons:
     """Reasons for the first cell."""
 
     def __init__(self, problem: Problem, power_kw: Floats, budget_kw: Floats | None) -> None:
         self.problem, self.power = problem, power_kw
         self.now = power_kw[:, 0]
-        self.mask = below(problem)
-        self.running = self.mask @ (self.now > ON_KW)
-        self.full = self._full_limits()
-        self.budget = None if budget_kw is None else float(budget_kw[0])
+        self.budgeted = budget_kw is not None
+        self.limits = list(self._limits())
+        count = len(self.now)
+        self.full, self.tight = np.full(count, -1), np.full(count, -1)
+        for position in range(len(self.limits) - 1, -1, -1):
+            limit = self.limits[position]
+            self.full[limit.members & (limit.spare_kw < NEAR)] = position
+            self.tight[limit.members & (limit.spare_kw < problem.least_kw - ON_KW)] = position
+        self.shares = [self._shares(limit) for limit in self.limits]
+        self.top = [float(problem.priority[limit.members].max(initial=0.0)) for limit in self.limits]
+        running = power_kw > ON_KW
+        self.next = np.where(running.any(axis=1), np.argmax(running, axis=1), -1)
+        self.known: dict[tuple[object, ...], Reason] = {}
 
-    def _full_limits(self) -> list[tuple[int, int, Floats]]:
-        """(circuit, phase or -1, whom it holds [S]) of every limit without room for more, innermost first."""
-        problem, full = self.problem, []
-        used_kw = self.mask @ self.now
-        amps = problem.amps_per_kw
-        used_a = self.mask @ (self.now[:, None] * amps)
+    def _limits(self) -> Iterator[_Limit]:
+        """Every limit on somebody, innermost first."""
+        problem = self.problem
+        mask = below(problem)
+        used_kw = mask @ self.now
+        has_a = np.isfinite(problem.limit_a[:, 0])
+        amps = problem.amps_per_kw if has_a.any() else None
         for circuit in range(len(problem.parent) - 1, -1, -1):
-            limit_a = problem.limit_a[circuit, 0]
-            for phase in range(3):
-                if np.isfinite(limit_a) and used_a[circuit, phase] >= limit_a - NEAR * max(1.0, limit_a):
-                    full.append((circuit, phase, self.mask[circuit] * (amps[:, phase] > 0)))
-            limit = problem.limit_kw[circuit, 0]
-            if np.isfinite(limit) and used_kw[circuit] >= limit - NEAR * max(1.0, limit):
-                full.append((circuit, -1, self.mask[circuit]))
-        return full
+            members = mask[circuit] > 0
+            if amps is not None and has_a[circuit]:
+                for phase in range(len(PHASES)):
+                    on = members & (amps[:, phase] > 0)
+                    left_a = problem.limit_a[circuit, 0] - float(self.now[on] @ amps[on, phase])
+                    yield _Limit(circuit, phase, on, left_a / np.where(on, amps[:, phase], 1.0))
+            if np.isfinite(problem.limit_kw[circuit, 0]):
+                spare = float(problem.limit_kw[circuit, 0] - used_kw[circuit])
+                yield _Limit(circuit, -1, members, np.full(len(members), spare))
 
     def all(self) -> tuple[Reason, ...]:
-        problem, now = self.problem, self.now
-        holder = np.full(len(now), -1)
-        for position in range(len(self.full) - 1, -1, -1):
-            holder[self.full[position][2] > 0] = position
-        top = np.array([problem.priority[mask > 0].max() for _, _, mask in self.full] or [0.0])
-        first_h = float(problem.hours[0])
+        problem = self.problem
+        self.first_h = float(problem.hours[0])
         rows = zip(
-            now.tolist(),
-            holder.tolist(),
-            problem.need_kwh.tolist(),
-            problem.max_kw.tolist(),
-            problem.present[:, 0].tolist(),
+            np.round(self.now, 9).tolist(),
+            self.full.tolist(),
+            self.tight.tolist(),
+            self.next.tolist(),
+            (problem.stay_h[:, 0] > 0).tolist(),
+            (problem.need_kwh <= NEAR).tolist(),
+            (self.now >= problem.max_kw - NEAR).tolist(),
+            (self.now * self.first_h >= problem.need_kwh - NEAR).tolist(),
             problem.priority.tolist(),
+            problem.least_kw.tolist(),
+            (problem.step_kw > 0).tolist(),
             strict=True,
         )
-        shares = [self._shares(position) for position in range(len(self.full))]
-        return tuple(self._reason(row, first_h, values, shares, top) for row, values in enumerate(rows))
+        known, reasons = self.known, []
+        for key in rows:
+            reason = known.get(key)
+            if reason is None:
+                reason = known[key] = self._reason(*key)
+            reasons.append(reason)
+        return tuple(reasons)
 
-    def _reason(
+    def _reason(  # noqa: PLR0917
         self,
-        row: int,
-        hours: float,
-        values: tuple[float, int, float, float, bool, float],
-        shares: list[str],
-        top: Floats,
+        power: float,
+        full: int,
+        tight: int,
+        following: int,
+        present: bool,
+        complete: bool,
+        at_most: bool,
+        completes: bool,
+        priority: float,
+        least: float,
+        stepped: bool,
     ) -> Reason:
-        power, holder, need, most, present, priority = values
         if not present:
             return Reason(Binding.ABSENT, "0.0 kW: not here in this interval")
-        if need <= NEAR:
+        if complete:
             return Reason(Binding.ENERGY_COMPLETE, "0.0 kW: its energy is complete")
         if power <= ON_KW:
-            return self._pause(row, holder)
-        if power >= most - NEAR:
+            return self._pause(full if full >= 0 else tight, following, least)
+        if at_most:
             return Reason(Binding.OWN_MAXIMUM, f"{power:.1f} kW: its own maximum")
-        if power * hours >= need - NEAR:
+        if completes:
             return Reason(Binding.ENERGY_COMPLETE, f"{power:.1f} kW: completes its energy in this interval")
-        if holder >= 0:
-            circuit, phase, _ = self.full[holder]
-            where = self.problem.circuit_ids[circuit]
-            line = None if phase < 0 else PHASES[phase]
-            if priority < top[holder]:
-                text = f"{power:.1f} kW: {shares[holder]}, some of them with priority {top[holder]:g} over {priority:g}"
-                return Reason(Binding.PRIORITY, text, where, line)
-            return Reason(Binding.CIRCUIT, f"{power:.1f} kW: {shares[holder]}", where, line)
-        if self.budget is not None:
+        if full >= 0:
+            where, line = self._place(self.limits[full])
+            if priority < self.top[full]:
+                more = f"some of them with priority {self.top[full]:g} over {priority:g}"
+                return Reason(Binding.PRIORITY, f"{power:.1f} kW: {self.shares[full]}, {more}", where, line)
+            return Reason(Binding.CIRCUIT, f"{power:.1f} kW: {self.shares[full]}", where, line)
+        if self.budgeted:
             return Reason(Binding.PRICE, f"{power:.1f} kW: the rest of its energy is cheaper later")
-        if self.problem.step_kw[row] > 0:
+        if stepped:
             return Reason(Binding.STEP, f"{power:.1f} kW: rounded down to a step that its connector accepts")
         if np.isfinite(self.problem.unbalance_kw):
-            return Reason(
-                Binding.UNBALANCE, f"{power:.1f} kW: keeps the phases in balance", self.problem.circuit_ids[0]
-            )
+            text = f"{power:.1f} kW: keeps the phases within {self.problem.unbalance_kw:.1f} kW of each other"
+            return Reason(Binding.UNBALANCE, text, self.problem.circuit_ids[0])
         return Reason(Binding.CIRCUIT, f"{power:.1f} kW: leaves room for the minimum power of others")
 
-    def _shares(self, position: int) -> str:
-        circuit, phase, mask = self.full[position]
-        others = int(((self.now > ON_KW) & (mask > 0)).sum()) - 1
-        with_whom = "uses it alone" if others <= 0 else f"with {others} other{'s' if others > 1 else ''}"
-        return (
-            f"shares {self._limit(circuit, phase)} {with_whom}"
-            if others > 0
-            else f"all of {self._limit(circuit, phase)}"
-        )
-
-    def _limit(self, circuit: int, phase: int) -> str:
-        name = self.problem.limit_source[circuit]
-        if phase >= 0:
-            return f"{self.problem.limit_a[circuit, 0]:.1f} A {name} on {PHASES[phase]}"
-        return f"{self.problem.limit_kw[circuit, 0]:.1f} kW {name}"
-
-    def _pause(self, row: int, holder: int) -> Reason:
-        ahead = np.flatnonzero(self.power[row] > ON_KW)
-        if len(ahead):
-            wait_s = float(self.problem.edges_s[ahead[0]])
+    def _pause(self, limit: int, following: int, least: float) -> Reason:
+        if following >= 0:
+            wait_s = float(self.problem.edges_s[following])
             at = self.problem.now + timedelta(seconds=wait_s)
             turn = f"next turn in {max(1, round(wait_s / 60.0))} min ({at:%H:%M} UTC)"
         else:
             turn = "no turn in sight"
-        minimum = f"minimum {self.problem.min_kw[row]:.1f} kW"
-        if holder >= 0 or self._too_little(row) is not None:
-            circuit, phase, _ = self.full[holder] if holder >= 0 else (self._too_little(row), -1, None)
-            limit = self._limit(circuit or 0, phase)
-            return Reason(
-                Binding.PAUSED,
-                f"paused: {minimum} does not fit under {limit}; {turn}",
-                self.problem.circuit_ids[circuit or 0],
-                None if phase < 0 else PHASES[phase],
-            )
-        if self.budget is not None:
+        if limit < 0 and self.budgeted:
             return Reason(Binding.PRICE, f"0.0 kW: energy is cheaper later; {turn}")
-        return Reason(Binding.PAUSED, f"paused: {minimum} does not fit; {turn}")
+        if limit < 0:
+            return Reason(Binding.PAUSED, f"paused: minimum {least:.1f} kW does not fit; {turn}")
+        where, line = self._place(self.limits[limit])
+        text = f"paused: minimum {least:.1f} kW does not fit under {self._named(self.limits[limit])}; {turn}"
+        return Reason(Binding.PAUSED, text, where, line)
 
-    def _too_little(self, row: int) -> int | None:
-        """The innermost circuit above the EV with less room than its minimum."""
-        used = self.mask @ self.now
-        circuit = int(self.problem.circuit[row])
-        while circuit >= 0:
-            if used[circuit] + self.problem.min_kw[row] > self.problem.limit_kw[circuit, 0] + ON_KW:
-                return circuit
-            circuit = int(self.problem.parent[circuit])
-        return None
+    def _place(self, limit: _Limit) -> tuple[str, str | None]:
+        return self.problem.circuit_ids[limit.circuit], None if limit.phase < 0 else PHASES[limit.phase]
+
+    def _shares(self, limit: _Limit) -> str:
+        others = int(((self.now > ON_KW) & limit.members).sum()) - 1
+        if others <= 0:
+            return f"all of {self._named(limit)}"
+        return f"shares {self._named(limit)} with {others} other{'s' if others > 1 else ''}"
+
+    def _named(self, limit: _Limit) -> str:
+        name = self.problem.limit_source[limit.circuit]
+        if limit.phase >= 0:
+            return f"{self.problem.limit_a[limit.circuit, 0]:.1f} A {name} on {PHASES[limit.phase]}"
+        return f"{self.problem.limit_kw[limit.circuit, 0]:.1f} kW {name}"
