@@ -92,7 +92,7 @@ class Stack:
 
     def wait_healthy(self, within_s: float = START_TIMEOUT_S) -> None:
         """Returns when the CSMS says that it, its database and its broker are well."""
-        self.wait_for(self._healthy, "the CSMS to be healthy", within_s)
+        self.wait_for(self.healthy, "the CSMS to be healthy", within_s)
 
     def wait_for_log(self, name: str, text: str, within_s: float = START_TIMEOUT_S, times: int = 1) -> None:
         """Returns when `text` has appeared `times` times in the process's log."""
@@ -120,7 +120,8 @@ class Stack:
         data: dict[str, list[dict[str, object]]] = document["data"]
         return data
 
-    def _healthy(self) -> bool:
+    def healthy(self) -> bool:
+        """Whether /health answers 200."""
         try:
             with urlopen(f"http://127.0.0.1:{self.rest_port}/health", timeout=2) as answer:
                 return bool(answer.status == 200)

@@ -10,6 +10,7 @@ import pytest
 from starlette.responses import Response
 
 from optivgi.clock import ManualClock, settle
+from optivgi.errors import Unreachable
 from optivgi.model.charging_profile import ChargingProfile, Kind, Period, Purpose, RateUnit, Schedule
 from optivgi.model.ev_config import EVConfig, SiteView
 from optivgi.testing import MOMENT
@@ -129,3 +130,38 @@ async def test_a_doubt_is_logged_when_it_arises_and_not_at_every_read(
         await translation.get_evs("default")
     said = [record.getMessage() for record in caplog.records]
     assert said == ["EV 1: meter sample: 'NaN' is no finite number is not believed"] * 2
+
+
+async def test_an_answer_that_died_with_its_connection_is_not_waited_for(
+    csms: CitrineOSDouble, translation: CitrineOSTranslation, clock: ManualClock
+) -> None:
+    csms.station_says = {"ST-1": None, "ST-2": None}
+    async with asyncio.TaskGroup() as tasks:
+        sending = tasks.create_task(translation.send_power_to_evs([a_command("ST-1")]))
+        other = tasks.create_task(translation.send_power_to_evs([a_command("ST-2")]))
+        await clock.advance(1)
+        csms.rows["ChargingStations"][0]["isOnline"] = False
+        await translation.get_evs("default")
+        await settle()
+        assert sending.done()
+        assert not other.done()
+        await clock.advance(22)
+    (outcome,) = sending.result()
+    assert (outcome.status, outcome.reason) == (OutcomeStatus.UNKNOWN, "its connection was lost")
+
+
+async def test_no_answer_is_waited_for_once_the_csms_was_away(
+    csms: CitrineOSDouble, translation: CitrineOSTranslation, clock: ManualClock
+) -> None:
+    csms.station_says["ST-1"] = None
+    async with asyncio.TaskGroup() as tasks:
+        sending = tasks.create_task(translation.send_power_to_evs([a_command("ST-1")]))
+        await clock.advance(1)
+        csms.graphql_answers = [Response(status_code=503)] * 3
+        reading = asyncio.gather(translation.get_evs("default"), return_exceptions=True)
+        await clock.advance(10)
+        assert isinstance((await reading)[0], Unreachable)
+        assert sending.done()
+    (outcome,) = sending.result()
+    assert outcome.status is OutcomeStatus.UNKNOWN
+    assert "away" in outcome.reason

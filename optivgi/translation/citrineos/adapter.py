@@ -8,12 +8,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from importlib.resources import files
 
+from optivgi.errors import Unreachable
 from optivgi.model.clock import Clock
 from optivgi.model.ev_config import SiteView
 from optivgi.model.limit_series import LimitSeries
 from optivgi.model.snapshot import Snapshot
 from optivgi.translation.base import Outcome, OutcomeStatus, PowerCommand
-from optivgi.translation.citrineos.answers import ANSWER_DEADLINE_S, Answers
+from optivgi.translation.citrineos.answers import ANSWER_DEADLINE_S, Answers, Expectation
 from optivgi.translation.citrineos.graphql import GraphQL
 from optivgi.translation.citrineos.message_api import MessageAPI
 from optivgi.translation.citrineos.payloads import NotSendable, set_charging_profile
@@ -42,12 +43,19 @@ class CitrineOSTranslation:
         self._answer_deadline_s = answer_deadline_s
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._doubted: dict[str, frozenset[str]] = {}
+        self._awaited: set[Expectation] = set()
 
     async def get_evs(self, group: str) -> Snapshot:
         stations = self._site.stations(group)
         read_at = self._clock.now()
-        data = await self._graphql.query(SNAPSHOT_QUERY, variables(stations))
+        try:
+            data = await self._graphql.query(SNAPSHOT_QUERY, variables(stations))
+        except Unreachable:
+            self._abandon("the CSMS was away while the answer was awaited")
+            raise
         found = snapshot(data, self._site, group, read_at)
+        away = frozenset(connector.station_id for connector in found.connectors if not connector.online)
+        self._abandon("its connection was lost", away)
         self._report(group, found.doubts)
         return found
 
@@ -76,13 +84,23 @@ class CitrineOSTranslation:
                 )
                 if undelivered is not None and undelivered.status is not OutcomeStatus.UNKNOWN:
                     return Outcome(command, undelivered.status, undelivered.reason)
-                answer = await expectation.wait(self._answer_deadline_s)
+                self._awaited.add(expectation)
+                try:
+                    answer = await expectation.wait(self._answer_deadline_s)
+                finally:
+                    self._awaited.discard(expectation)
         if answer is not None:
             return Outcome(command, answer.status, answer.reason)
         if undelivered is not None:
             return Outcome(command, undelivered.status, undelivered.reason)
         silence = f"{command.station_id} gave no answer within {self._answer_deadline_s:g} s"
         return Outcome(command, OutcomeStatus.UNKNOWN, silence)
+
+    def _abandon(self, reason: str, station_ids: frozenset[str] | None = None) -> None:
+        """Waits no longer for answers of these stations (None: of any), which died with a connection."""
+        for expectation in self._awaited:
+            if station_ids is None or expectation.station_id in station_ids:
+                expectation.abandon(reason)
 
     def _report(self, group: str, doubts: Sequence[str]) -> None:
         """Logs the doubts about each EV that had none at the last read: a broken meter is news once, not every time."""

@@ -44,6 +44,11 @@ class Expectation:
         if not self.answer.done():
             self.answer.set_result(read_answer(payload))
 
+    def abandon(self, reason: str) -> None:
+        """Nobody can tell any more what became of the command."""
+        if not self.answer.done():
+            self.answer.set_result(StationAnswer(OutcomeStatus.UNKNOWN, reason))
+
     async def wait(self, deadline_s: float) -> StationAnswer | None:
         """The answer, or None if there is none within `deadline_s` of site time."""
         try:
