@@ -81,4 +81,5 @@ def _written(default: object) -> str:
     if default is None:
         return ""
     reveal = getattr(default, "get_secret_value", None)
-    return str(reveal() if reveal else default)
+    value = reveal() if reveal else default
+    return f"{value:g}" if isinstance(value, float) else str(value)
