@@ -12,7 +12,7 @@ from optivgi.account import Instant, Key
 from optivgi.dispatch import limits_at, next_commands, safe_shares, safe_start_commands, sendable
 from optivgi.errors import PlanningError, TranslationError
 from optivgi.ledger import Ledger, Policy
-from optivgi.limits.base import LimitSource
+from optivgi.limits.base import LimitSource, OneCircuit, SiteSource
 from optivgi.model.clock import Clock
 from optivgi.model.ev import EV
 from optivgi.model.framing import Framing, frame
@@ -46,6 +46,7 @@ class Ports:
     limits: LimitSource
     planner: Planner
     clock: Clock
+    sites: SiteSource = field(default_factory=OneCircuit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ async def run_cycle(group: Group, ports: Ports, settings: CycleSettings, reasons
 
     when = Instant.of(ports.clock)
     group.planned_at = when.at
-    group.site = Site.single(_limit(group, ports, when.now))
+    group.site = ports.sites.site(group.name, when.now).tightened(_limit(group, ports, when.now))
     record.snapshot = group.snapshot
     group.may_raise = not record.unreadable
     if group.snapshot is None:

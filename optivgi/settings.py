@@ -196,10 +196,18 @@ class OptimizerSettings(BaseSettings):
     safe_start_hold_s: int = _setting(60, "a whole number of seconds from 0 to 3600", ge=0, le=3600)
     dead_band_kw: float = _setting(0.1, "a number of kW from 0 to 100", ge=0, le=100)
     stale_hold_s: float = _setting(300.0, "a number of seconds from 0 to 86400", ge=0, le=86_400)
-    limit_schedule_file: Path | None = _text(None, "the path of a CSV or TOML file, or empty", "limits.csv")
+    site_file: Path | None = _text(
+        None, "the path of a TOML file with the site's circuits, or empty for one circuit", "site.toml"
+    )
+    limit_schedule_file: Path | None = _text(
+        None, "the path of a CSV or TOML file with limits by the clock, or empty", "limits.csv"
+    )
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _text("INFO", "DEBUG, INFO, WARNING or ERROR")
     metrics_port: int = _setting(0, "a port from 1 to 65535, or 0 for none", "9100", ge=0, le=65_535)
+    status_port: int = _setting(
+        8095, "a port from 1 to 65535 on 127.0.0.1 for `optivgi explain`, or 0 for none", ge=0, le=65_535
+    )
 
     conn: dict[int, ConnSettings] = Field(default_factory=dict, json_schema_extra={"names": CONN_NAMES.pattern})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -22,7 +23,6 @@ from optivgi.algorithms.ladder import Ladder
 from optivgi.clock import WallClock
 from optivgi.cycle import CycleSettings, Ports
 from optivgi.ledger import Policy
-from optivgi.limits.env import ConstantLimit
 from optivgi.log import SiteLog, configure
 from optivgi.metrics import Metrics
 from optivgi.model.clock import Clock
@@ -30,6 +30,7 @@ from optivgi.model.ev_config import SiteView
 from optivgi.record import Observer
 from optivgi.scheduler import Scheduler
 from optivgi.settings import OptimizerSettings, load_settings
+from optivgi.site_setup import site_setup
 from optivgi.translation.amqp import AmqpEventSource
 from optivgi.translation.base import EventSource, Translation
 from optivgi.translation.citrineos.adapter import CitrineOSTranslation
@@ -63,8 +64,9 @@ async def optimizer(
     settings: OptimizerSettings, clock: Clock, embedded: Embedded | None = None, *observers: Observer
 ) -> AsyncIterator[Scheduler]:
     """A scheduler with everything that it needs, ready to `run`; leaving closes all connections."""
+    site = site_setup(settings)
     async with AsyncExitStack() as stack:
-        translation, events = await _connections(settings, clock, embedded, stack)
+        translation, events = await _connections(settings, site.view, clock, embedded, stack)
         stack.push_async_callback(translation.aclose)
         stack.push_async_callback(events.aclose)
         if settings.metrics_port:
@@ -73,10 +75,10 @@ async def optimizer(
             stack.callback(metrics.close)
             observers = (*observers, metrics)
         yield Scheduler(
-            Ports(translation, _limits(settings), _planner(settings), clock),
+            Ports(translation, site.limits, _planner(settings), clock, site.sites),
             events,
             settings.groups,
-            settings.site_view().group_of,
+            site.view.group_of,
             _cycle_settings(settings),
             interval_s=settings.planning_interval_s,
             observers=(SiteLog(settings.groups), *observers),
@@ -84,7 +86,7 @@ async def optimizer(
 
 
 async def _connections(
-    settings: OptimizerSettings, clock: Clock, embedded: Embedded | None, stack: AsyncExitStack
+    settings: OptimizerSettings, view: SiteView, clock: Clock, embedded: Embedded | None, stack: AsyncExitStack
 ) -> tuple[Translation, EventSource]:
     if settings.translation == "http_api":
         client = httpx.AsyncClient()
@@ -106,7 +108,7 @@ async def _connections(
         admin_secret=settings.hasura_admin_secret.get_secret_value() or None,
     )
     messages = MessageAPI(httpx.AsyncClient(transport=embedded.rest if embedded else None), settings.citrineos_api_url)
-    return CitrineOSTranslation(settings.site_view(), clock, graphql, messages, answers), events
+    return CitrineOSTranslation(view, clock, graphql, messages, answers), events
 
 
 async def _called_back(url: str, clock: Clock, stack: AsyncExitStack) -> Answers:
@@ -124,10 +126,6 @@ async def _called_back(url: str, clock: Clock, stack: AsyncExitStack) -> Answers
 
     stack.push_async_callback(stop)
     return answers
-
-
-def _limits(settings: OptimizerSettings) -> ConstantLimit:
-    return ConstantLimit({group: settings.limit_kw(group) for group in settings.groups})
 
 
 def _planner(settings: OptimizerSettings) -> Ladder:
@@ -168,7 +166,9 @@ async def demo_site(
     file = scenario_file or Path(simulated.scenario_file or DEFAULT_SCENARIO)
     station_ids = _stations_of(file, simulated.station_ids)
     scenario = load_scenario(file, station_ids, simulated.connectors_per_station)
-    settings = settings.model_copy(update={"station_ids": station_ids, "callback_url": "", "translation": "citrineos"})
+    settings = settings.model_copy(
+        update={"station_ids": station_ids, "callback_url": "", "translation": "citrineos", "status_port": 0}
+    )
     csms_settings = load_csms_settings().model_copy(
         update={
             "database_url": f"sqlite:///{folder / 'demo.sqlite3'}",
@@ -191,8 +191,10 @@ async def demo_site(
         )
         fleet = Fleet(simulated, scenario, clock, start=start)
         async with optimizer(settings, clock, embedded) as scheduler:
-            limit_kw = sum(settings.limit_kw(group) for group in settings.groups)
-            yield DemoSite(csms, embedded, fleet, scheduler, scenario, settings.site_view(), limit_kw, start)
+            site, now = site_setup(settings), clock.now()
+            limits_kw = [site.limit_kw(group, now) for group in settings.groups]
+            limit_kw = sum(math.inf if one is None else one for one in limits_kw)
+            yield DemoSite(csms, embedded, fleet, scheduler, scenario, site.view, limit_kw, start)
 
 
 def _in_process(app: Starlette) -> httpx.ASGITransport:

@@ -1,4 +1,4 @@
-"""Where a site's limit comes from."""
+"""Where a site's circuits and its limit come from."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from optivgi.model.limit_series import LimitSeries
+from optivgi.model.site import ROOT, Circuit, Site
 
 
 class LimitSource(Protocol):
@@ -18,6 +19,21 @@ class LimitSource(Protocol):
     def series(self, group: str, now: datetime) -> LimitSeries:
         """The limit of `group` from `now` on, as far ahead as is known."""
         ...
+
+
+class SiteSource(Protocol):
+    """Which circuits a station group has. It never blocks and never fails."""
+
+    def site(self, group: str, now: datetime) -> Site:
+        """The circuits of `group`, with their own limits from `now` on, as far ahead as is known."""
+        ...
+
+
+class OneCircuit:
+    """A SiteSource: one circuit for everything, which has no limit of its own."""
+
+    def site(self, group: str, now: datetime) -> Site:  # noqa: ARG002 - always the same
+        return Site((Circuit(ROOT),))
 
 
 class Tightest:

@@ -12,9 +12,9 @@ ALWAYS = datetime.min.replace(tzinfo=UTC)
 
 
 class ConstantLimit:
-    """A LimitSource with the same limit for ever."""
+    """A LimitSource with the same limit (None: no limit) for ever."""
 
-    def __init__(self, limits_kw: Mapping[str, float], source: str = SOURCE) -> None:
+    def __init__(self, limits_kw: Mapping[str, float | None], source: str = SOURCE) -> None:
         self._series = {group: LimitSeries.constant(limit_kw, ALWAYS, source) for group, limit_kw in limits_kw.items()}
 
     def series(self, group: str, now: datetime) -> LimitSeries:  # noqa: ARG002 - it never changes

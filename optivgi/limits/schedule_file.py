@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 import tomllib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -20,17 +21,22 @@ from optivgi.model.limit_series import LimitSeries, LimitStep
 
 SOURCE = "scheduled limit"
 DAYS_AHEAD = 3
-FIELDS = ("from", "to", "kw", "group")
+FIELDS = ("from", "to", "kw", "group", "days")
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """From `start` until before `end`, each day (two times, site time) or once (two moments), at most `limit_kw`."""
+    """From `start` until before `end`, each day (two times, site time) or once (two moments), at most `limit_kw`.
+
+    `days` are the weekdays (0 is Monday) on which a daily window begins; one over midnight ends on the next day.
+    """
 
     start: When
     end: When
     limit_kw: float
     group: str | None = None
+    days: frozenset[int] = frozenset(range(7))
 
     def holds(self, moment: datetime, zone: ZoneInfo) -> bool:
         """Whether it is in force at `moment`. A daily window whose end is not after its start goes over midnight."""
@@ -38,10 +44,11 @@ class Window:
             return self.start <= moment < self.end
         if isinstance(self.start, datetime) or isinstance(self.end, datetime):
             return False
-        local = moment.astimezone(zone).time()
+        there = moment.astimezone(zone)
+        local, today = there.time(), there.weekday()
         if self.start < self.end:
-            return self.start <= local < self.end
-        return local >= self.start or local < self.end
+            return today in self.days and self.start <= local < self.end
+        return (today in self.days and local >= self.start) or ((today - 1) % 7 in self.days and local < self.end)
 
     def changes(self, now: datetime, zone: ZoneInfo) -> Iterator[datetime]:
         """When it begins and ends, from yesterday to DAYS_AHEAD days after `now`."""
@@ -57,30 +64,16 @@ class Window:
 class ScheduledLimit:
     """A LimitSource that follows windows; where they overlap, the strictest holds, and outside them none."""
 
-    def __init__(self, windows: Iterable[Window], zone: ZoneInfo) -> None:
-        self._windows, self._zone = tuple(windows), zone
+    def __init__(self, windows: Iterable[Window], zone: ZoneInfo, source: str = SOURCE) -> None:
+        self._windows, self._zone, self._source = tuple(windows), zone, source
 
     @classmethod
     def load(cls, path: Path, zone: ZoneInfo, groups: Collection[str]) -> ScheduledLimit:
-        """The windows of a .csv file (columns from, to, kw and perhaps group) or a .toml file (tables [[limit]]).
+        """The windows of a .csv file (columns from, to, kw, perhaps days, group) or a .toml file (tables [[limit]]).
 
         A window without a group is for all `groups`. Raises SettingsError with all that is wrong in it.
         """
-        try:
-            text = path.read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(
-                f"LIMIT_SCHEDULE_FILE is {str(path)!r}, which cannot be read ({error}): name a readable .csv or .toml file"
-            ) from error
-        problems: list[str] = []
-        windows = [
-            window
-            for where, row in _rows(path, text)
-            if (window := _window(f"{path.name} {where}", row, groups, problems)) is not None
-        ]
-        if problems:
-            raise SettingsError(*problems)
-        return cls(windows, zone)
+        return cls(load_windows(path, groups, "LIMIT_SCHEDULE_FILE"), zone)
 
     def series(self, group: str, now: datetime) -> LimitSeries:
         windows = [window for window in self._windows if window.group in (None, group)]
@@ -90,8 +83,27 @@ class ScheduledLimit:
             held = [window.limit_kw for window in windows if at != ALWAYS and window.holds(at, self._zone)]
             limit_kw = min(held, default=None)
             if not steps or steps[-1].limit_kw != limit_kw:
-                steps.append(LimitStep(at, limit_kw, SOURCE))
+                steps.append(LimitStep(at, limit_kw, self._source))
         return LimitSeries(tuple(steps))
+
+
+def load_windows(path: Path, groups: Collection[str], named_by: str) -> tuple[Window, ...]:
+    """The windows of a file; `named_by` is the setting or field that names it. Raises SettingsError with all problems."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"{named_by} is {str(path)!r}, which cannot be read ({error}): name a readable .csv or .toml file"
+        ) from error
+    problems: list[str] = []
+    windows = [
+        window
+        for where, row in _rows(path, text)
+        if (window := read_window(f"{path.name} {where}", row, groups, problems)) is not None
+    ]
+    if problems:
+        raise SettingsError(*problems)
+    return tuple(windows)
 
 
 def _rows(path: Path, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -113,7 +125,8 @@ def _rows(path: Path, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
         yield f"line {reader.line_num}", row
 
 
-def _window(where: str, row: Mapping[str, Any], groups: Collection[str], problems: list[str]) -> Window | None:
+def read_window(where: str, row: Mapping[str, Any], groups: Collection[str], problems: list[str]) -> Window | None:
+    """The window of one row; None, and what is wrong in `problems`, if it makes no sense."""
     known = len(problems)
     unknown = [name for name in row if name not in FIELDS]
     if unknown:
@@ -128,9 +141,26 @@ def _window(where: str, row: Mapping[str, Any], groups: Collection[str], problem
     group = str(row.get("group") or "").strip() or None
     if group is not None and group not in groups:
         problems.append(f"{where}: station group {group!r} does not exist; known are {', '.join(sorted(groups))}")
+    days = _days(where, row.get("days"), problems)
+    if isinstance(start, datetime) and len(days) < len(WEEKDAYS):
+        problems.append(f"{where}: days are for times of day; from is a date: leave days out")
     if start is None or end is None or limit_kw is None or len(problems) > known:
         return None
-    return Window(start, end, limit_kw, group)
+    return Window(start, end, limit_kw, group, days)
+
+
+def _days(where: str, value: object, problems: list[str]) -> frozenset[int]:
+    """Weekdays as in "Mon-Fri", "Sat Sun", "Fri-Mon, Wed"; nothing is every day."""
+    every = frozenset(range(len(WEEKDAYS)))
+    text = " ".join(map(str, value)) if isinstance(value, list) else str(value or "")
+    days: set[int] = set()
+    for part in re.sub(r"\s*-\s*", "-", text).replace(",", " ").replace(";", " ").split():
+        ends = [WEEKDAYS.index(name) for one in part.split("-") if (name := one[:3].capitalize()) in WEEKDAYS]
+        if len(ends) != part.count("-") + 1 or len(ends) > 2:
+            problems.append(f'{where}: days is {value!r}: {part!r} is no weekday; write e.g. "Mon-Fri" or "Sat Sun"')
+            return every
+        days.update((ends[0] + ahead) % 7 for ahead in range((ends[-1] - ends[0]) % 7 + 1))
+    return frozenset(days) or every
 
 
 def _when(where: str, name: str, value: object, problems: list[str]) -> When | None:

@@ -42,6 +42,10 @@ class SiteView:
     groups: Mapping[str, tuple[str, ...] | None] = field(default_factory=lambda: {"default": None})
     """Station ids of each group; None is every station of the CSMS."""
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
+    connectors: Mapping[tuple[str, int], EVConfig] = field(default_factory=dict)
+    """By connector, where it differs from its station."""
+    id_tag_priority: Mapping[str, float] = field(default_factory=dict)
+    """By idTag in lower case; it goes before the station's priority."""
 
     def ev_id(self, station_id: str, connector_id: int) -> str:
         """ "1" at the first station's connector 1, "1.2" at its connector 2; the station's own id if it is not listed."""
@@ -50,9 +54,13 @@ class SiteView:
         number = self.station_ids.index(station_id) + 1
         return f"{number}" if connector_id == 1 else f"{number}.{connector_id}"
 
-    def ev(self, station_id: str) -> EVConfig:
-        """What to assume of an EV at `station_id`."""
-        return self.evs.get(station_id, self.default_ev)
+    def ev(self, station_id: str, connector_id: int = 0) -> EVConfig:
+        """What to assume of an EV at `station_id`, if a connector is named at that one."""
+        return self.connectors.get((station_id, connector_id)) or self.evs.get(station_id, self.default_ev)
+
+    def priority(self, config: EVConfig, id_tag: str) -> float:
+        """How much an EV's claim weighs: its idTag's priority, else the one of its place."""
+        return self.id_tag_priority.get(id_tag.casefold(), config.priority)
 
     def stations(self, group: str) -> tuple[str, ...] | None:
         """The station ids of `group`; None is every station. Raises SettingsError for a group that does not exist."""

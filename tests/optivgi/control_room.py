@@ -15,6 +15,7 @@ from optivgi.clock import ManualClock, settle
 from optivgi.cycle import CycleSettings, Planner, Ports
 from optivgi.errors import OptiVGIError
 from optivgi.ledger import Policy
+from optivgi.limits.base import OneCircuit, SiteSource
 from optivgi.limits.env import ALWAYS
 from optivgi.model.charging_profile import ChargingProfile, Purpose
 from optivgi.model.ev import EV
@@ -130,6 +131,7 @@ class ControlRoom:
         settings: CycleSettings | None = None,
         observers: tuple[Observer, ...] = (),
         planner: Planner | None = None,
+        sites: SiteSource | None = None,
         inline: bool = True,
     ) -> None:
         self.inline = inline
@@ -141,7 +143,7 @@ class ControlRoom:
         self.witness = Witness()
         self.csms.add_connectors(*(a_connector(f"ST-{number + 1}") for number in range(stations)))
         self.scheduler = Scheduler(
-            Ports(self.csms, self.limit, planner or self.planner, self.clock),
+            Ports(self.csms, self.limit, planner or self.planner, self.clock, sites or OneCircuit()),
             self.source,
             ["default"],
             lambda station_id: "default",

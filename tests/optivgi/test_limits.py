@@ -60,6 +60,48 @@ def test_daily_windows_are_in_site_time_and_may_go_over_midnight(
     assert ScheduledLimit.load(path, BERLIN, GROUPS).series("default", NOW).at(moment(at)).limit_kw == limit_kw
 
 
+@pytest.mark.parametrize(
+    ("at", "limit_kw"),
+    [
+        ("2026-03-06T17:00+01:00", 12.0),  # a Friday
+        ("2026-03-07T17:00+01:00", None),
+        ("2026-03-07T22:30+01:00", 5.0),
+        ("2026-03-08T05:59+01:00", 5.0),
+        ("2026-03-06T22:30+01:00", None),
+        ("2026-03-09T05:59+01:00", 5.0),
+        ("2026-03-09T22:30+01:00", None),
+        ("2026-03-09T17:00+01:00", 12.0),
+    ],
+)
+def test_a_window_of_weekdays_belongs_to_the_day_on_which_it_begins(
+    tmp_path: Path, at: str, limit_kw: float | None
+) -> None:
+    path = a_file(tmp_path, "from,to,kw,days\n17:00,20:00,12,Mon-Fri\n22:00,06:00,5,sat Sunday\n")
+    source = ScheduledLimit.load(path, BERLIN, GROUPS)
+    assert source.series("default", moment(at)).at(moment(at)).limit_kw == limit_kw
+
+
+@pytest.mark.parametrize(
+    ("days", "held"), [("Fri-Mon", "Fri Sat Sun Mon"), ("Tue", "Tue"), ("Mon - Wed; Sat", "Mon Tue Wed Sat")]
+)
+def test_weekdays_may_be_written_as_ranges(tmp_path: Path, days: str, held: str) -> None:
+    source = ScheduledLimit.load(a_file(tmp_path, f"from,to,kw,days\n10:00,11:00,1,{days}\n"), BERLIN, GROUPS)
+    week = [moment(f"2026-03-{day:02d}T10:30+01:00") for day in range(2, 9)]
+    assert [f"{at:%a}" for at in week if source.series("default", at).at(at).limit_kw] == sorted(
+        held.split(), key=[f"{at:%a}" for at in week].index
+    )
+
+
+def test_a_day_that_is_none_is_named(tmp_path: Path) -> None:
+    path = a_file(tmp_path, "from,to,kw,days\n10:00,11:00,1,Mo-Fri\n2026-03-05T12:00Z,2026-03-05T13:00Z,1,Mon\n")
+    with pytest.raises(SettingsError) as caught:
+        ScheduledLimit.load(path, BERLIN, GROUPS)
+    assert caught.value.problems == (
+        "limits.csv line 2: days is 'Mo-Fri': 'Mo-Fri' is no weekday; write e.g. \"Mon-Fri\" or \"Sat Sun\"",
+        "limits.csv line 3: days are for times of day; from is a date: leave days out",
+    )
+
+
 def test_a_window_may_be_for_one_group_and_written_in_toml(tmp_path: Path) -> None:
     text = '[[limit]]\nfrom = 17:00:00\nto = "20:00"\nkw = 12.5\ngroup = "north"\n'
     source = ScheduledLimit.load(a_file(tmp_path, text, "limits.toml"), ZoneInfo("UTC"), GROUPS)

@@ -461,3 +461,25 @@ def test_captured_rows_are_read(clock: ManualClock) -> None:
     assert ev.arrival == datetime.fromisoformat("2026-11-20T23:11:43.315+00:00")
     assert found.connectors[0].booted_at == datetime.fromisoformat("2026-11-20T23:11:12.283+00:00")
     assert found.doubts == ()
+
+
+def test_each_connector_is_wired_as_the_site_says(csms: CitrineOSDouble) -> None:
+    csms.start("ST-A", "1", connector_id=1)
+    csms.start("ST-A", "2", connector_id=2)
+    panel = replace(NEED, circuit="panel", phases=("L2", "L3", "L1"), priority=2.0)
+    site = replace(SITE, evs={"ST-A": panel}, connectors={("ST-A", 2): replace(panel, phases=("L3",), circuit="feeder")})
+    found = read(csms, site)
+    wired = {ev.ev_id: (ev.circuit, ev.phases, ev.priority) for ev in found.evs}
+    assert wired == {"1": ("panel", ("L2", "L3", "L1"), 2.0), "1.2": ("feeder", ("L3",), 2.0)}
+    connectors = {one.key: (one.circuit, one.phases) for one in found.connectors}
+    assert connectors["ST-A", 2] == ("feeder", ("L3",))
+    assert connectors["ST-A", 1] == ("panel", ("L2", "L3", "L1"))
+
+
+@pytest.mark.parametrize(
+    ("authorization", "priority"), [({"idToken": "van-7"}, 5.0), ({"idToken": "OTHER"}, 2.0), (None, 2.0)]
+)
+def test_an_id_tag_goes_before_its_place(csms: CitrineOSDouble, authorization: Json | None, priority: float) -> None:
+    csms.start("ST-A", Authorization=authorization)
+    site = replace(SITE, evs={"ST-A": replace(NEED, priority=2.0)}, id_tag_priority={"van-7": 5.0})
+    assert the_ev(csms, site).priority == priority

@@ -90,20 +90,20 @@ def _stations(data: Mapping[str, Any], site: SiteView) -> dict[str, _Station]:
             min_kw=config.min_kw,
             max_kw=config.max_kw,
             voltage_v=site.voltage_v,
-            phases=config.phases,
-            circuit=config.circuit,
             unit=_unit(units.get(station_id, "")),
         )
-        connectors = (_connector(connector, blank) for connector in row.get("Connectors") or ())
+        connectors = (_connector(connector, blank, site) for connector in row.get("Connectors") or ())
         known = {connector.connector_id: connector for connector in connectors if connector is not None}
         stations[station_id] = _Station(known, row.get("protocol"))
     return stations
 
 
-def _connector(row: Row, blank: Connector) -> Connector | None:
+def _connector(row: Row, blank: Connector, site: SiteView) -> Connector | None:
     connector_id = row.get("connectorId")
     if not isinstance(connector_id, int) or not 0 < connector_id <= HIGHEST_CONNECTOR_ID:
         return None
+    config = site.ev(blank.station_id, connector_id)
+    blank = replace(blank, phases=config.phases, circuit=config.circuit)
     ratings = [_rating(row.get("maximumPowerWatts"), 1e-3), _rating(row.get("maximumAmperage"), blank.volts / 1000)]
     max_kw = min([blank.max_kw, *(rating for rating in ratings if rating is not None)])
     return replace(blank, connector_id=connector_id, status=str(row.get("status") or "Unknown"), max_kw=max_kw)
@@ -155,7 +155,7 @@ def _ev(row: Row, stations: Mapping[str, _Station], site: SiteView, doubts: list
     doubts.extend(f"EV {ev_id}: {doubt}" for doubt in meter.doubts)
     if plug.get("status") == "Faulted":
         return refuse("its connector is Faulted")
-    config = site.ev(station_id)
+    config = site.ev(station_id, connector_id)
     delivered_kwh = _delivered_kwh(meter, start_kwh)
     if delivered_kwh is None:
         doubts.append(f"EV {ev_id}: the meter at its start is not known, so nothing counts as delivered")
@@ -173,7 +173,7 @@ def _ev(row: Row, stations: Mapping[str, _Station], site: SiteView, doubts: list
         voltage_v=connector.voltage_v,
         phases=connector.phases,
         circuit=connector.circuit,
-        priority=config.priority,
+        priority=site.priority(config, _id_tag(row)),
         unit=connector.unit,
         suspended_by_ev=plug.get("status") == "SuspendedEV",
         measured_kw=meter.power_kw,
@@ -181,6 +181,10 @@ def _ev(row: Row, stations: Mapping[str, _Station], site: SiteView, doubts: list
     )
     problem = why_refused(ev)
     return refuse(problem) if problem else ev
+
+
+def _id_tag(row: Row) -> str:
+    return str((row.get("Authorization") or {}).get("idToken") or "")
 
 
 def _arrived(row: Row) -> datetime:
