@@ -10,9 +10,9 @@ from typing import TypeVar
 from optivgi.errors import SettingsError
 from optivgi.limits.base import LimitSource, OneCircuit, SiteSource, Tightest
 from optivgi.limits.env import ConstantLimit
-from optivgi.limits.schedule_file import ScheduledLimit
 from optivgi.limits.site_file import load_site
 from optivgi.limits.site_tree import SiteFile
+from optivgi.limits.watched_schedule import WatchedSchedule
 from optivgi.model.ev_config import SiteView
 from optivgi.settings import OptimizerSettings
 
@@ -26,6 +26,8 @@ class SiteSetup:
     view: SiteView
     sites: SiteSource
     limits: LimitSource
+    watched: WatchedSchedule | None = None
+    """LIMIT_SCHEDULE_FILE, part of `limits`, to be followed while it may change."""
 
     def limit_kw(self, group: str, now: datetime) -> float | None:
         """What the grid connection of `group` may draw at `now`; None is no limit."""
@@ -43,7 +45,7 @@ def site_setup(settings: OptimizerSettings) -> SiteSetup:
         site_file = _attempt(lambda: load_site(site_path, view), problems)
     schedule = None
     if schedule_path is not None:
-        schedule = _attempt(lambda: ScheduledLimit.load(schedule_path, view.zone, settings.groups), problems)
+        schedule = _attempt(lambda: WatchedSchedule(schedule_path, view.zone, settings.groups), problems)
     if problems:
         raise SettingsError(*problems)
     constant = ConstantLimit({group: _constant_kw(settings, site_file, group) for group in settings.groups})
@@ -51,6 +53,7 @@ def site_setup(settings: OptimizerSettings) -> SiteSetup:
         view=view if site_file is None else site_file.view(view),
         sites=OneCircuit() if site_file is None else site_file,
         limits=constant if schedule is None else Tightest([constant, schedule]),
+        watched=schedule,
     )
 
 

@@ -7,7 +7,7 @@ import json
 import math
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,7 @@ from optivgi.metrics import Metrics
 from optivgi.model.clock import Clock
 from optivgi.model.ev_config import SiteView
 from optivgi.record import Observer
-from optivgi.scheduler import Scheduler
+from optivgi.scheduler import LIMIT, Scheduler
 from optivgi.settings import OptimizerSettings, load_settings
 from optivgi.site_setup import site_setup
 from optivgi.translation.amqp import AmqpEventSource
@@ -74,7 +74,7 @@ async def optimizer(
             metrics.serve(settings.metrics_port)
             stack.callback(metrics.close)
             observers = (*observers, metrics)
-        yield Scheduler(
+        scheduler = Scheduler(
             Ports(translation, site.limits, _planner(settings), clock, site.sites),
             events,
             settings.groups,
@@ -83,6 +83,9 @@ async def optimizer(
             interval_s=settings.planning_interval_s,
             observers=(SiteLog(settings.groups), *observers),
         )
+        if site.watched is not None:
+            _beside(site.watched.follow(clock, lambda: scheduler.wake(LIMIT)), stack)
+        yield scheduler
 
 
 async def _connections(
@@ -117,15 +120,20 @@ async def _called_back(url: str, clock: Clock, stack: AsyncExitStack) -> Answers
     answers = AnswersByCallback(clock, url)
     host = "127.0.0.1" if parts.hostname in LOOPBACK else "0.0.0.0"  # noqa: S104 - the CSMS may be another host
     listener = CallbackListener(answers, host, parts.port or 80, parts.path)
-    serving = asyncio.create_task(listener.serve())
+    _beside(listener.serve(), stack)
+    return answers
+
+
+def _beside(work: Coroutine[None, None, None], stack: AsyncExitStack) -> None:
+    """Runs `work` until `stack` is left."""
+    task = asyncio.create_task(work)
 
     async def stop() -> None:
-        serving.cancel()
+        task.cancel()
         with suppress(asyncio.CancelledError):
-            await serving
+            await task
 
     stack.push_async_callback(stop)
-    return answers
 
 
 def _planner(settings: OptimizerSettings) -> Ladder:
