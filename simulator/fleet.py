@@ -190,9 +190,22 @@ class Fleet:
 
     def _hear(self, station: Station, output: Output) -> None:
         if isinstance(output, TransactionStarted):
-            LOGGER.info("%s: %s charges at connector %d", station.station_id, output.id_tag, output.connector_id)
+            LOGGER.info(
+                "%s: transaction #%d of %s begins at connector %d, meter at %d Wh",
+                station.station_id,
+                output.tx,
+                output.id_tag,
+                output.connector_id,
+                output.meter_start_wh,
+            )
         elif isinstance(output, TransactionStopped):
-            LOGGER.info("%s: the transaction has ended (%s)", station.station_id, output.reason)
+            LOGGER.info(
+                "%s: transaction #%d has ended (%s), meter at %d Wh",
+                station.station_id,
+                output.tx,
+                output.reason,
+                output.meter_stop_wh,
+            )
         if self._scenario is not None:
             return
         if isinstance(output, CableAwaited):
