@@ -78,6 +78,23 @@ def verify(context: typer.Context) -> None:
 
 
 @app.command()
+def plan(
+    file: Annotated[Path, typer.Argument(help="EVs, limits and prices as JSON (docs/plan.md); - is standard input.")],
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    plot: Annotated[Path | None, typer.Option(help="Write a picture.")] = None,
+    algorithm: Annotated[str, typer.Option(help="Planning algorithm.")] = "fair",
+    compare: Annotated[
+        str | None, typer.Option(metavar="all|A,B", help="Compare algorithms on the same problem instead.")
+    ] = None,
+) -> None:
+    """Plans once what a file describes, without any service."""
+    from optivgi.plan_command import PlanOptions
+    from optivgi.plan_command import run as run_plan
+
+    raise typer.Exit(run_plan(PlanOptions(file, json, plot, algorithm, compare)))
+
+
+@app.command()
 def doctor() -> None:
     """Checks that each configured service answers, and says what to do."""
     from optivgi.doctor import main as doctor_main

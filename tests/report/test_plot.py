@@ -10,6 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from optivgi import plot
+from optivgi.plot import run, style
 from optivgi.model.history import History
 from optivgi.report import Report
 from tests.report.histories import Session, curtailed, history, judged, with_session
@@ -71,7 +72,7 @@ def test_time_over_the_limit_is_red(good: Report) -> None:
 
 
 def _red_spans(picture: Figure) -> int:
-    red = mpl.colors.to_rgb(plot.RED)
+    red = mpl.colors.to_rgb(style.RED)
     return sum(mpl.colors.to_rgb(patch.get_facecolor()) == red for axes in picture.axes for patch in axes.patches)
 
 
@@ -94,7 +95,7 @@ def test_long_histories_keep_their_peaks() -> None:
 
     line = picture.axes[0].lines[0]
     power_kw = np.asarray(line.get_ydata(), dtype=float)
-    assert len(power_kw) < plot.MOST_INSTANTS + 10
+    assert len(power_kw) < run.MOST_INSTANTS + 10
     assert power_kw.max() == pytest.approx(9.0)
 
 

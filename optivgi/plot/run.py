@@ -9,12 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib import colormaps
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import ListedColormap, Normalize, to_hex
+from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -22,18 +21,10 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from optivgi.model.history import Key
+from optivgi.plot.style import GREEN, INK, LIMIT, MOST_NAMED, MUTED, RED, RULE, colors
 from optivgi.report import Facts, Report
 
-INK, MUTED, RULE = "#1f2933", "#6b7785", "#d9dee3"
-RED, GREEN, LIMIT = "#c81e1e", "#1a7f4b", "#111827"
-NAMED_COLORS = (
-    "#2f6db5", "#e08a1e", "#3a9b6f", "#b5548e", "#6f63b8", "#c9b51f",
-    "#4fb3c8", "#a8643a", "#7d9b32", "#d9748a", "#8394a8", "#1d4f5c",
-)  # fmt: skip
-MOST_NAMED = len(NAMED_COLORS)
 TOP_TALKERS = 6
-EVERY_SECOND = 0.88
-"""Darkens every second of many bands, so that neighbours can be told apart."""
 MOST_INSTANTS = 2000
 INDICATIVE_STEP_S = 10
 HEADROOM = 1.16
@@ -89,13 +80,7 @@ def _bands(facts: Facts) -> list[_Band]:
     """One band per connector, the first arrival at the bottom."""
     labels = facts.labels()
     keys = list(dict.fromkeys(tx.key for tx in sorted(facts.history.transactions, key=lambda tx: tx.start)))
-    if len(keys) <= MOST_NAMED:
-        colors = list(NAMED_COLORS[: len(keys)])
-    else:
-        scale = colormaps["viridis"](np.linspace(0.05, 0.95, len(keys)))[:, :3]
-        scale[1::2] *= EVERY_SECOND
-        colors = [to_hex(color) for color in scale]
-    return [_Band(key, labels[key], color) for key, color in zip(keys, colors, strict=True)]
+    return [_Band(key, labels[key], color) for key, color in zip(keys, colors(len(keys)), strict=True)]
 
 
 def _metered(facts: Facts) -> pd.DataFrame:
@@ -344,8 +329,8 @@ def _legend(picture: Figure, bands: Sequence[_Band], facts: Facts) -> None:
     legend.get_title().set_fontsize(10.5)
     if len(bands) > MOST_NAMED:
         bar = picture.add_axes((0.8, 0.16, 0.014, 0.36))
-        colors = ListedColormap([band.color for band in bands])
-        scale = picture.colorbar(ScalarMappable(Normalize(1, len(bands)), colors), cax=bar)
+        by_arrival = ListedColormap([band.color for band in bands])
+        scale = picture.colorbar(ScalarMappable(Normalize(1, len(bands)), by_arrival), cax=bar)
         scale.set_label("EV by arrival", color=MUTED, fontsize=10)
         scale.outline.set_visible(False)
         bar.tick_params(colors=MUTED, labelcolor=INK, labelsize=9, length=3)

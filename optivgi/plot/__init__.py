@@ -1,0 +1,5 @@
+"""Pictures. Nothing outside this package imports matplotlib."""
+
+from optivgi.plot.run import figure, save
+
+__all__ = ["figure", "save"]
