@@ -58,8 +58,7 @@ class EnergyModel:
         for row in range(len(network.room)):
             used = (network.weight[row, self.ev] > 0) & bounded[row, self.cell]
             at = np.flatnonzero(used)
-            weight = network.weight[row, self.ev[at]] * hours[self.cell[at]] / stay_h[at]
-            parts.append((number[row, self.cell[at]], at, weight))
+            parts.append((number[row, self.cell[at]], at, network.weight[row, self.ev[at]]))
         limits = int(bounded.sum())
         self.floor_rows = slice(limits + self.evs, limits + 2 * self.evs)
         every = np.arange(pairs)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from optivgi.algorithms import rates
-from optivgi.algorithms.network import Limits, Network
+from optivgi.algorithms.network import Network
 from optivgi.model.problem import Bools, Floats, Ints, Problem
 
 DONE_KWH = 1e-6
@@ -31,26 +31,54 @@ class Turns:
     shortest_wait_s: float = 0.0
 
 
-@dataclass(slots=True)
 class Cell:
     """What a policy sees of one cell: the N EVs that are there, and what limits them."""
 
-    index: int
-    limits: Limits
-    stay_h: Floats
-    """[N], how long it is there in this cell."""
-    need_kwh: Floats
-    """[N], what is left of its need."""
-    target_kwh: Floats
-    """[N], what is left of what it is meant to get."""
-    hours_after: Floats
-    """[N], how long it is still there after this cell."""
-    min_kw: Floats
-    max_kw: Floats
-    priority: Floats
-    arrival_s: Floats
-    departure_s: Floats
-    waited_s: Floats
+    __slots__ = ("_here", "_laxity_h", "_walk", "hours_after", "index", "limits", "max_kw", "min_kw", "need_kwh", "stay_h", "target_kwh")  # fmt: skip
+
+    def __init__(self, walk: _Walk, index: int, rows: Ints | None, here: Ints | slice) -> None:
+        self._walk, self.index, self._here = walk, index, here
+        self.limits = walk.network.at(index, rows)
+        self.stay_h: Floats = walk.stay[index, here]
+        """[N], how long it is there in this cell."""
+        self.need_kwh: Floats = walk.need[here]
+        """[N], what is left of its need; 0 for whoever is not there."""
+        self.target_kwh: Floats = self.need_kwh if walk.target is walk.need else walk.target[here]
+        """[N], what is left of what it is meant to get."""
+        if walk.masks:
+            there = self.stay_h > 0
+            self.stay_h = np.where(there, self.stay_h, 1.0)
+            self.need_kwh = self.need_kwh * there
+            self.target_kwh = self.need_kwh if walk.target is walk.need else self.target_kwh * there
+        self.hours_after: Floats = walk.after[index, here]
+        """[N], how long it is still there after this cell."""
+        self.min_kw: Floats = walk.least[here]
+        self.max_kw: Floats = walk.most[here]
+        self._laxity_h: Floats | None = None
+
+    @property
+    def laxity_h(self) -> Floats:
+        """[N], how long it could still wait and yet get its target at its maximum power."""
+        if self._laxity_h is None:
+            self._laxity_h = self.hours_after + self.stay_h - self.target_kwh / self.max_kw
+        return self._laxity_h
+
+    @property
+    def priority(self) -> Floats:
+        return self._walk.problem.priority[self._here]
+
+    @property
+    def arrival_s(self) -> Floats:
+        return self._walk.problem.arrival_s[self._here]
+
+    @property
+    def departure_s(self) -> Floats:
+        return self._walk.problem.departure_s[self._here]
+
+    @property
+    def waited_s(self) -> Floats:
+        """[N], how long it has been paused against its need."""
+        return self._walk.waited[self._here]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +131,8 @@ class _Walk:
         self.ran = np.where(problem.current_kw > TINY_KW, problem.running_s, 0.0)
         self.lengths_s = np.diff(problem.edges_s).tolist()
         self.steady = bool(problem.pausable.all() and problem.departure_known.all())
+        self.masks = not network.single
+        """Whether cells contain all EVs, with those that are not there masked out, so that rows need no selecting."""
         self.stay = np.ascontiguousarray(problem.stay_h.T)
         beyond = np.maximum(problem.departure_s - problem.edges_s[-1], 0.0) / 3600.0
         self.after = np.cumsum(self.stay[::-1], axis=0)[::-1] - self.stay + beyond
@@ -121,50 +151,34 @@ class _Walk:
         start = np.concatenate(([0], np.cumsum(np.bincount(cells, minlength=len(count)))))
         lengths_s = self.lengths_s
         for index, number in enumerate(count.tolist()):
-            if number == len(self.need):
+            if number and (self.masks or number == len(self.need)):
                 self._share(index, lengths_s[index], None)
             elif number:
                 self._share(index, lengths_s[index], evs[start[index] : start[index + 1]])
         return np.ascontiguousarray(self.power.T)
 
     def _share(self, index: int, length_s: float, rows: Ints | None) -> None:
-        problem = self.problem
         here: Ints | slice = slice(None) if rows is None else rows
-        need, stay, low = self.need[here], self.stay[index, here], self.least[here]
-        same = self.target is self.need
-        target = need if same else self.target[here]
-        cell = Cell(
-            index=index,
-            limits=self.network.at(index, rows),
-            stay_h=stay,
-            need_kwh=need,
-            target_kwh=target,
-            hours_after=self.after[index, here],
-            min_kw=low,
-            max_kw=self.most[here],
-            priority=problem.priority[here],
-            arrival_s=problem.arrival_s[here],
-            departure_s=problem.departure_s[here],
-            waited_s=self.waited[here],
-        )
-        wanted = _capped(target, stay, low, cell.max_kw)
+        cell = Cell(self, index, rows, here)
+        need, stay, target = cell.need_kwh, cell.stay_h, cell.target_kwh
+        wanted = _capped(target, stay, cell.min_kw, cell.max_kw)
         power = self._shared(cell, here, wanted)
-        if not same:
-            high = _capped(need, stay, low, cell.max_kw)
+        if target is not need and (cell.limits.left(power) > TINY_KW).all():
+            high = _capped(need, stay, cell.min_kw, cell.max_kw)
             if (high > wanted).any():
                 power = self._topped_up(cell, here, power, high)
         if self.stepped:
             power = self._in_steps(cell, here, power)
         if self.balances:
             power = self._balanced(cell, here, power)
-        power = np.where(power > TINY_KW, power, 0.0)
+        running = power > TINY_KW
+        power = power * running
         self.power[index, here] = power
         energy = np.minimum(power * stay, need)
-        self.need[here] = need - energy
-        if not same:
-            self.target[here] = target - energy
-        running = power > 0
-        self.waited[here] = np.where(running, 0.0, cell.waited_s + length_s)
+        self.need[here] -= energy
+        if target is not need:
+            self.target[here] -= energy
+        self.waited[here] = np.where(running, 0.0, cell.waited_s + length_s * (need > 0))
         self.ran[here] = np.where(running, self.ran[here] + length_s, 0.0)
 
     def _shared(self, cell: Cell, here: Ints | slice, wanted: Floats) -> Floats:
@@ -225,8 +239,6 @@ class _Walk:
     def _topped_up(self, cell: Cell, here: Ints | slice, power: Floats, high: Floats) -> Floats:
         """`power` with what is still free given to whoever still needs energy, those that run already before others."""
         limits = cell.limits
-        if not (limits.left(power) > TINY_KW).all():
-            return power
         idle = (power <= TINY_KW) & (high > 0)
         floor = power
         if idle.any():
@@ -268,5 +280,8 @@ class _Walk:
 
 def _capped(energy_kwh: Floats, stay_h: Floats, min_kw: Floats, max_kw: Floats) -> Floats:
     """[N], the power that delivers the energy within the stay, between minimum and maximum; 0 if there is none left."""
-    power: Floats = np.minimum(np.maximum(energy_kwh / stay_h, min_kw), max_kw)
-    return np.where(energy_kwh > DONE_KWH, power, 0.0)
+    power = energy_kwh / stay_h
+    np.maximum(power, min_kw, out=power)
+    np.minimum(power, max_kw, out=power)
+    power *= energy_kwh > DONE_KWH
+    return power

@@ -14,16 +14,11 @@ class RequiredRate(Policy):
     """First the steady power that completes each EV just at its departure, then equal power for all."""
 
     def urgency(self, cell: Cell) -> Floats:
-        return laxity_h(cell)
+        return cell.laxity_h
 
     def claim(self, cell: Cell, low_kw: Floats, high_kw: Floats) -> Claim:
         equal = super().claim(cell, low_kw, high_kw)
         return Claim(equal.level, first_kw=cell.target_kwh / (cell.hours_after + cell.stay_h))
-
-
-def laxity_h(cell: Cell) -> Floats:
-    """[N], how long each EV could still wait and yet get its target at its maximum power."""
-    return cell.hours_after + cell.stay_h - cell.target_kwh / cell.max_kw
 
 
 @register("go")

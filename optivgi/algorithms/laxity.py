@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from optivgi.algorithms.forward import DONE_KWH, Cell, Claim, Policy, forward
-from optivgi.algorithms.go import laxity_h
 from optivgi.algorithms.network import Network
 from optivgi.algorithms.repair import repaired
 from optivgi.model.problem import Floats, Problem
@@ -37,13 +36,13 @@ class LeastLaxity(Policy):
     """Raises the least laxity first, all with the same laxity together: the fluid form of least laxity first."""
 
     def urgency(self, cell: Cell) -> Floats:
-        return laxity_h(cell)
+        return cell.laxity_h
 
     def claim(self, cell: Cell, low_kw: Floats, high_kw: Floats) -> Claim:
         del low_kw, high_kw
         level = np.empty((2, len(cell.max_kw)))
         np.divide(cell.max_kw, cell.stay_h, out=level[0])
-        np.multiply(level[0], -laxity_h(cell), out=level[1])
+        np.multiply(level[0], -cell.laxity_h, out=level[1])
         return Claim(level, everyone=False)
 
 

@@ -24,15 +24,16 @@ class Network:
     nested: bool
     single: bool = False
     """Whether there is one limit for everybody."""
+    members: tuple[Ints, ...] = ()
+    """[M], positions of the EVs in each row."""
 
     def within(self, budget_kw: Floats) -> Network:
         """The network with the sum of all powers at most `budget_kw` [K] too."""
         if self.single:
             return replace(self, room=np.minimum(self.room, budget_kw))
         every = np.ones((1, self.weight.shape[1]))
-        return replace(
-            self, weight=np.concatenate((self.weight, every)), room=np.concatenate((self.room, budget_kw[None, :]))
-        )
+        weight, room = np.concatenate((self.weight, every)), np.concatenate((self.room, budget_kw[None, :]))
+        return replace(self, weight=weight, room=room, members=_members(weight))
 
     @classmethod
     def of(cls, problem: Problem) -> Network:
@@ -55,8 +56,10 @@ class Network:
         """The limits on the EVs at positions `rows` (None is all) in one cell."""
         if self.single:
             return OneLimit(self.weight, self.room[:, cell], None, float(self.room[0, cell]))
-        weight = self.weight if rows is None else self.weight[:, rows]
-        return Limits(weight, self.room[:, cell], [np.flatnonzero(row) for row in weight] if self.nested else None)
+        if rows is not None:
+            return replace(self, weight=self.weight[:, rows], members=()).at(cell, None)
+        members = self.members or _members(self.weight)
+        return Limits(self.weight, self.room[:, cell], members if self.nested else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +68,13 @@ class Limits:
 
     weight: Floats
     room: Floats
-    members: list[Ints] | None
+    members: tuple[Ints, ...] | None
 
     def fill(self, claim: Floats, low_kw: Floats, high_kw: Floats) -> Floats:
         """rates.fill by the quickest way."""
         if self.members is None:
             return rates.fill(self.weight, self.room, claim, low_kw, high_kw)
-        return rates.fill_nested(self.members, self.room, claim, low_kw, high_kw)
+        return rates.fill_nested(self.weight, self.members, self.room, claim, low_kw, high_kw)
 
     def fit(self, power_kw: Floats) -> bool:
         """Whether these powers keep every limit."""
@@ -122,6 +125,10 @@ class OneLimit(Limits):
         return rates.admitted_one(self.kw, order, min_kw)
 
 
+def _members(weight: Floats) -> tuple[Ints, ...]:
+    return tuple(np.flatnonzero(row) for row in weight)
+
+
 def _without_twins(weight: Floats, room: Floats) -> Network:
     """The network with rows that weigh the same EVs in proportion merged: the strictest room counts."""
     scale = weight.max(axis=1, initial=0.0)
@@ -136,7 +143,7 @@ def _without_twins(weight: Floats, room: Floats) -> Network:
         else:
             room[twin] = np.minimum(room[twin], room[row])
     kept = np.array(sorted(keep, key=lambda row: int((shape[row] > 0).sum())), dtype=np.int64)
-    return Network(shape[kept], room[kept], _nested(shape[kept]))
+    return Network(shape[kept], room[kept], _nested(shape[kept]), members=_members(shape[kept]))
 
 
 def _nested(shape: Floats) -> bool:

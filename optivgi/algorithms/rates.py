@@ -117,19 +117,21 @@ def in_sequence(weight: Floats, room: Floats, order: Ints, low_kw: Floats, high_
     return power
 
 
-def fill_nested(inside: list[Ints], room: Floats, claim: Floats, low_kw: Floats, high_kw: Floats) -> Floats:
+def fill_nested(
+    weight: Floats, members: tuple[Ints, ...], room: Floats, claim: Floats, low_kw: Floats, high_kw: Floats
+) -> Floats:
     """[N], `fill` for rows that weigh by 1 and are disjoint or one inside the other, smaller ones first.
 
     An inner row caps its EVs at its own level; an outer one then finds its level under those caps, which is the same as
     raising all together.
     """
-    high = high_kw
-    for members, limit in zip(inside, room.tolist(), strict=True):
-        top = high[members]
-        if top.sum() > limit + ROUNDING:
-            if high is high_kw:
-                high = high_kw.copy()
-            high[members] = fill_one(limit, claim[:, members], low_kw[members], top)
+    over = np.flatnonzero(weight @ high_kw > room + ROUNDING)
+    if len(over) == 0:
+        return high_kw
+    high = high_kw.copy()
+    for row in over:
+        inside = members[row]
+        high[inside] = fill_one(float(room[row]), claim[:, inside], low_kw[inside], high[inside])
     return high
 
 

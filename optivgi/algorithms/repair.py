@@ -17,6 +17,9 @@ NOISE = 1e-9
 WORTH = 0.002
 """Gaps smaller than this part of an EV's energy are left alone."""
 MOST_TRIES = 6
+MOST_SWAPS = 24
+MANY = 200
+"""With so many EVs, turns are so many that exchanging powers is enough."""
 
 
 def repaired(problem: Problem, network: Network, power_kw: Floats, target_kwh: Floats) -> Floats:
@@ -27,6 +30,8 @@ def repaired(problem: Problem, network: Network, power_kw: Floats, target_kwh: F
     fixed = (problem.step_kw > 0).any() or np.isfinite(problem.unbalance_kw)
     if fixed or power_kw.shape[1] < 2 or not _worth_it(problem, power_kw, target_kwh):
         return power_kw
+    if len(problem.need_kwh) > MANY:
+        return exchanged(problem, network, power_kw, target_kwh)
     power = exchanged(problem, network, swapped(problem, network, power_kw, target_kwh), target_kwh)
     if len(problem.need_kwh) > FEW:
         return power
@@ -77,7 +82,7 @@ def swapped(problem: Problem, network: Network, power_kw: Floats, target_kwh: Fl
     hours = problem.hours
     done = problem.energy_kwh(power) > problem.need_kwh + NOISE
     tried = done.copy()
-    for _ in range(2 * len(gap)):
+    for _ in range(min(2 * len(gap), MOST_SWAPS)):
         short = np.where(tried, -np.inf, gap * np.sqrt(scale))
         taker = int(np.argmax(short))
         if short[taker] <= WORTH:

@@ -111,6 +111,24 @@ class Problem:
     peak_so_far_kw: float = 0.0
     """The month's highest mean over a billing window until now."""
 
+    def coarser(self, most_cells: int) -> Problem:
+        """The same problem with neighbouring cells merged to at most `most_cells`, the first one kept: limits and prices are
+        means over the merged cells. For energies, not for powers: within a cell, limits may be exceeded for a while.
+        """
+        cells = len(self.edges_s) - 1
+        if cells <= most_cells:
+            return self
+        first = np.concatenate(([0], np.unique(np.linspace(1, cells, most_cells, dtype=np.int64)[:-1])))
+        hours = np.add.reduceat(self.hours, first)
+        return replace(
+            self,
+            edges_s=np.concatenate((self.edges_s[first], self.edges_s[-1:])),
+            stay_h=np.add.reduceat(self.stay_h, first, axis=1),
+            limit_kw=np.add.reduceat(self.limit_kw * self.hours, first, axis=1) / hours,
+            limit_a=np.add.reduceat(self.limit_a * self.hours, first, axis=1) / hours,
+            price_per_kwh=np.add.reduceat(self.price_per_kwh * self.hours, first) / hours,
+        )
+
     @property
     def amps_per_kw(self) -> Floats:
         """[S, 3], current on each phase for 1 kW; an EV of unknown phases counts in full on each that it may use."""

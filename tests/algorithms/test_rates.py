@@ -23,8 +23,8 @@ def test_power_rises_together_until_bounds_hold_some_back() -> None:
 
 
 def test_an_inner_limit_leaves_more_for_those_outside() -> None:
-    inside = [np.array([0, 1]), np.array([0, 1, 2])]
-    power = rates.fill_nested(inside, np.array([4.0, 12.0]), plain(3), np.zeros(3), np.full(3, 9.0))
+    weight, inside = np.array([[1.0, 1.0, 0.0], [1.0, 1.0, 1.0]]), (np.array([0, 1]), np.array([0, 1, 2]))
+    power = rates.fill_nested(weight, inside, np.array([4.0, 12.0]), plain(3), np.zeros(3), np.full(3, 9.0))
     assert power == pytest.approx([2.0, 2.0, 8.0])
 
 
