@@ -95,6 +95,58 @@ def plan(
 
 
 @app.command()
+def study(
+    file: Annotated[Path | None, typer.Argument(help="Sessions: a .csv, or ACN-Data .json (docs/study.md).")] = None,
+    generate: Annotated[str, typer.Option(metavar="KIND:EVS", help="Invent: workplace, depot or public.")] = "",
+    csms: Annotated[str, typer.Option(metavar="URL", help="Take what a CSMS recorded, over GraphQL.")] = "",
+    days: Annotated[int, typer.Option(help="How many days to invent.")] = 1,
+    seed: Annotated[int, typer.Option(help="Of what is invented and of the errors.")] = 1,
+    algorithm: Annotated[str, typer.Option(metavar="A,B|all", help="Planning algorithms, or uncontrolled.")] = "fair",
+    limit: Annotated[str, typer.Option(metavar="KW,FILE", help="Site limits.")] = "150,300",
+    tariff: Annotated[str, typer.Option(metavar="flat[:PRICE],FILE", help="Tariffs.")] = "flat",
+    departure_error_min: Annotated[
+        float | None, typer.Option(help="Drivers err by this (sd) about when they leave.")
+    ] = None,
+    taper: Annotated[bool, typer.Option("--taper", help="EVs charge until full, with falling power.")] = False,
+    replan_min: Annotated[float, typer.Option(help="Plan this often besides on every event.")] = 5.0,
+    max_kw: Annotated[float, typer.Option(help="Of sessions that do not say it.")] = 7.2,
+    min_kw: Annotated[float | None, typer.Option(help="Of sessions that do not say it [1.4 per phase].")] = None,
+    timezone: Annotated[str, typer.Option(help="Of the site.")] = "UTC",
+    jobs: Annotated[int, typer.Option(help="Processes on this machine.")] = 1,
+    dask: Annotated[str, typer.Option(metavar="tcp://HOST:8786", help="A Dask scheduler, for many machines.")] = "",
+    json: Annotated[str | None, typer.Option(metavar="FILE", help="Write all measures; - is standard output.")] = None,
+    csv: Annotated[str | None, typer.Option(metavar="FILE", help="Write all measures; - is standard output.")] = None,
+    plot: Annotated[Path | None, typer.Option(metavar="DIR", help="Write pictures.")] = None,
+) -> None:
+    """Replays days of charging against algorithms, limits and tariffs, without any service."""
+    from optivgi.study.command import StudyOptions
+    from optivgi.wiring import study as run_study
+
+    options = StudyOptions(
+        file=file,
+        generate=generate,
+        csms=csms,
+        days=days,
+        seed=seed,
+        algorithm=algorithm,
+        limit=limit,
+        tariff=tariff,
+        departure_error_min=departure_error_min,
+        taper=taper,
+        replan_min=replan_min,
+        max_kw=max_kw,
+        min_kw=min_kw,
+        timezone=timezone,
+        jobs=jobs,
+        dask=dask,
+        json=json,
+        csv=csv,
+        plot=plot,
+    )
+    raise typer.Exit(run_study(options))
+
+
+@app.command()
 def doctor() -> None:
     """Checks that each configured service answers, and says what to do."""
     from optivgi.doctor import main as doctor_main

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import math
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,6 +25,7 @@ from optivgi.algorithms.ladder import Ladder
 from optivgi.clock import WallClock
 from optivgi.cycle import CycleSettings, Ports
 from optivgi.ledger import Policy
+from optivgi.listener import Listener
 from optivgi.log import SiteLog, configure
 from optivgi.metrics import Metrics
 from optivgi.model.clock import Clock
@@ -31,13 +34,16 @@ from optivgi.record import Observer
 from optivgi.scheduler import LIMIT, Scheduler
 from optivgi.settings import OptimizerSettings, load_settings
 from optivgi.site_setup import site_setup
+from optivgi.status import status_app
+from optivgi.study import command as study_command
+from optivgi.study.recorded import Powers, Recorded, recorded_sessions
 from optivgi.translation.amqp import AmqpEventSource
 from optivgi.translation.base import EventSource, Translation
 from optivgi.translation.citrineos.adapter import CitrineOSTranslation
 from optivgi.translation.citrineos.answers import Answers, AnswersByCallback, AnswersByEvents
 from optivgi.translation.citrineos.callback_listener import CallbackListener
 from optivgi.translation.citrineos.graphql import GraphQL
-from optivgi.translation.citrineos.history import endpoint
+from optivgi.translation.citrineos.history import endpoint, read_history
 from optivgi.translation.citrineos.message_api import MessageAPI
 from optivgi.translation.http_api import HttpApiTranslation
 from optivgi.translation.inprocess import InProcessEventSource, Subscribe
@@ -45,8 +51,12 @@ from optivgi.translation.silent import SilentEventSource
 from simulator.fleet import Fleet
 from simulator.scenario import Scenario, load_scenario
 from simulator.settings import load_settings as load_simulator_settings
+from simulator.vehicles import Vehicles
+
+log = logging.getLogger("optivgi.wiring")
 
 DEFAULT_SCENARIO = "scenarios/default.json"
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -83,6 +93,8 @@ async def optimizer(
             interval_s=settings.planning_interval_s,
             observers=(SiteLog(settings.groups), *observers),
         )
+        if settings.status_port:
+            _show_status(scheduler, settings, clock, stack)
         if site.watched is not None:
             _beside(site.watched.follow(clock, lambda: scheduler.wake(LIMIT)), stack)
         yield scheduler
@@ -122,6 +134,17 @@ async def _called_back(url: str, clock: Clock, stack: AsyncExitStack) -> Answers
     listener = CallbackListener(answers, host, parts.port or 80, parts.path)
     _beside(listener.serve(), stack)
     return answers
+
+
+def _show_status(scheduler: Scheduler, settings: OptimizerSettings, clock: Clock, stack: AsyncExitStack) -> None:
+    """Answers `optivgi explain`, on this machine alone. Control goes on without it if its port is taken."""
+    app = status_app(scheduler.history, clock, settings.site_time_zone)
+    try:
+        listener = Listener(app, "127.0.0.1", settings.status_port)
+    except OSError as error:
+        log.warning("STATUS_PORT %d is not to be had (%s): optivgi explain cannot ask", settings.status_port, error)
+        return
+    _beside(listener.serve(), stack)
 
 
 def _beside(work: Coroutine[None, None, None], stack: AsyncExitStack) -> None:
@@ -285,3 +308,24 @@ async def serve_simulator(*, stay: bool = True) -> None:
                 running.cancel()
 
     await until_told(work)
+
+
+def study(options: study_command.StudyOptions) -> int:
+    """Replays sessions on the simulator's physics; the command's exit code."""
+    from optivgi.plot import study as pictures  # noqa: PLC0415 - matplotlib, for this command only
+
+    return study_command.run(options, Vehicles.that_need, read_csms=_recorded, draw=pictures.save)
+
+
+def _recorded(url: str) -> Recorded:
+    """All sessions that the CSMS behind a GraphQL address ever recorded, with the powers that the settings state."""
+    settings = load_settings()
+    site = settings.site_view()
+
+    def powers(station_id: str, connector_id: int) -> Powers:
+        ev = site.ev(station_id, connector_id)
+        return Powers(ev.min_kw, ev.max_kw, len(ev.phases))
+
+    secret = settings.hasura_admin_secret.get_secret_value()
+    history = asyncio.run(read_history(url, secret, clock=WallClock(), since=BEGINNING))
+    return recorded_sessions(history, powers)
