@@ -22,6 +22,7 @@ from optivgi.model.plan import Plan, Reason
 from optivgi.model.problem import Problem
 from optivgi.model.site import Site
 from optivgi.model.snapshot import RefusedEV, Snapshot
+from optivgi.outlook import NextChange, next_changes
 from optivgi.record import CycleRecord, EVDecision, OutOfControl
 from optivgi.translation.base import Outcome, OutcomeStatus, PowerCommand, Translation
 
@@ -265,8 +266,9 @@ def _account_for(record: CycleRecord, group: Group, plan: Plan | None, framing: 
     record.plan = plan
     evs = {ev.ev_id: ev for ev in snapshot.evs}
     if plan is not None:
-        pairs = zip(framing.problem.ev_ids, plan.reasons, strict=True)
-        record.decisions = tuple(_decision(group, evs[ev_id], reason) for ev_id, reason in pairs)
+        changes = next_changes(framing.problem, plan)
+        rows = zip(framing.problem.ev_ids, plan.reasons, changes, strict=True)
+        record.decisions = tuple(_decision(group, evs[ev_id], reason, change) for ev_id, reason, change in rows)
     for refused in framing.refused:
         account = ledger.accounts.get((refused.station_id, refused.connector_id))
         if account is not None and ledger.stuck(account.key, when.at):
@@ -279,10 +281,10 @@ def _account_for(record: CycleRecord, group: Group, plan: Plan | None, framing: 
     record.unprotected = tuple(key for key in ledger.unprotected if not safe_starts[key].connector.online)
 
 
-def _decision(group: Group, ev: EV, reason: Reason) -> EVDecision:
+def _decision(group: Group, ev: EV, reason: Reason, change: NextChange | None) -> EVDecision:
     account = group.ledger.accounts[ev.station_id, ev.connector_id]
     target_kw = sendable(group.targets[account.key], account.unit, account.volts, account.min_kw)
-    return EVDecision(ev, target_kw, reason)
+    return EVDecision(ev, target_kw, reason, change)
 
 
 def _limit_in_force(site: Site, problem: Problem, now: datetime) -> LimitStep | None:

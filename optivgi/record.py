@@ -11,6 +11,7 @@ from optivgi.model.ev import EV
 from optivgi.model.limit_series import LimitStep
 from optivgi.model.plan import Plan, Reason
 from optivgi.model.snapshot import RefusedEV, Snapshot
+from optivgi.outlook import NextChange
 from optivgi.translation.base import Event, Outcome, PowerCommand
 
 
@@ -21,6 +22,8 @@ class EVDecision:
     ev: EV
     target_kw: float
     reason: Reason
+    next_change: NextChange | None = None
+    """When the plan changes it, if nothing unforeseen happens."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
-import socket
-from collections.abc import Iterator
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from optivgi.listener import Listener
 from optivgi.translation.citrineos.answers import AnswersByCallback
 
 LARGEST_BODY = 65_536
@@ -38,27 +34,8 @@ def callback_app(answers: AnswersByCallback, path: str = "") -> Starlette:
     return Starlette(routes=[Route(f"{path.rstrip('/')}/{{token}}", receive, methods=["POST"])])
 
 
-class CallbackListener(uvicorn.Server):
+class CallbackListener(Listener):
     """Serves `callback_app` on a port that is open from now on; `serve` runs until cancelled. Leaves signals alone."""
 
     def __init__(self, answers: AnswersByCallback, host: str, port: int, path: str = "") -> None:
-        app = callback_app(answers, path)
-        super().__init__(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
-        # asyncio switches Nagle's algorithm off only where the protocol is named; with it, answers take 40 ms longer.
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._socket.bind((host, port))
-        self._socket.listen()
-        self.port: int = self._socket.getsockname()[1]
-
-    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
-        sockets = sockets or [self._socket]
-        try:
-            await super().serve(sockets)
-        except asyncio.CancelledError:
-            await self.shutdown(sockets)
-            raise
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
+        super().__init__(callback_app(answers, path), host, port)
