@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 
 WRONG_INPUT = 2
+TRACE_HELP = "Write what every connector draws, ten times a second, as CSV."
 PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
 
@@ -35,12 +36,13 @@ def demo(
     json: Annotated[
         str | None, typer.Option(metavar="FILE", help="Write the facts as JSON; - is standard output.")
     ] = None,
+    trace: Annotated[Path | None, typer.Option(metavar="FILE", help=TRACE_HELP)] = None,
 ) -> None:
     """CSMS, chargers, optimizer and verifier in one process, on accelerated time."""
     from optivgi.demo import DemoOptions, run
     from optivgi.settings import load_settings
 
-    raise typer.Exit(run(DemoOptions(scenario, limit, algorithm, speed, plot, json), load_settings()))
+    raise typer.Exit(run(DemoOptions(scenario, limit, algorithm, speed, plot, json, trace), load_settings()))
 
 
 @app.command()
@@ -62,11 +64,12 @@ def csms() -> None:
 @app.command()
 def simulate(
     once: Annotated[bool, typer.Option("--once", help="End when the scenario is over.")] = False,
+    trace: Annotated[Path | None, typer.Option(metavar="FILE", help=TRACE_HELP)] = None,
 ) -> None:
     """Charging stations and EVs as a service."""
     from optivgi.wiring import serve_simulator
 
-    asyncio.run(serve_simulator(stay=not once))
+    asyncio.run(serve_simulator(stay=not once, trace_file=trace))
 
 
 @app.command(context_settings=PASSED_ON)
@@ -144,6 +147,19 @@ def study(
         plot=plot,
     )
     raise typer.Exit(run_study(options))
+
+
+@app.command()
+def explain(
+    ev: Annotated[str | None, typer.Argument(help="One EV, with its history (default: all).")] = None,
+    url: Annotated[str | None, typer.Option(help="Where the optimizer answers (default: STATUS_PORT, here).")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the optimizer's answer as JSON.")] = False,
+) -> None:
+    """What each EV gets from the running optimizer, and why."""
+    from optivgi.explain import run as run_explain
+    from optivgi.settings import load_settings
+
+    raise typer.Exit(run_explain(ev, url or f"http://127.0.0.1:{load_settings().status_port}", as_json=json))
 
 
 @app.command()

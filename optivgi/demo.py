@@ -44,6 +44,7 @@ class DemoOptions:
     speed: float = 60.0
     plot: Path = Path("curtailment_plot.png")
     json: str | None = None
+    trace: Path | None = None
 
 
 def run(options: DemoOptions, settings: OptimizerSettings) -> int:
@@ -74,7 +75,7 @@ def run(options: DemoOptions, settings: OptimizerSettings) -> int:
 async def play(options: DemoOptions, settings: OptimizerSettings, console: Console, clock: ScaledClock) -> Report:
     """The verdict on one run of the scenario, while `console` shows it."""
     with tempfile.TemporaryDirectory(prefix="optivgi-demo-") as folder:
-        async with demo_site(Path(folder), settings, clock, options.scenario) as site:
+        async with demo_site(Path(folder), settings, clock, options.scenario, options.trace) as site:
             async with asyncio.TaskGroup() as tasks:
                 running = [tasks.create_task(site.scheduler.run()), tasks.create_task(site.fleet.run())]
                 await _all_ready(site)
@@ -83,6 +84,8 @@ async def play(options: DemoOptions, settings: OptimizerSettings, console: Conso
                     await _watch(site, clock, screen)
                 for task in running:
                     task.cancel()
+            if site.trace is not None:
+                site.trace.close()
             await site.csms.flushed()
             report = await verify(
                 settings.hasura_url,

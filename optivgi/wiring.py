@@ -9,7 +9,7 @@ import math
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -51,6 +51,7 @@ from optivgi.translation.silent import SilentEventSource
 from simulator.fleet import Fleet
 from simulator.scenario import Scenario, load_scenario
 from simulator.settings import load_settings as load_simulator_settings
+from simulator.trace import TraceFile
 from simulator.vehicles import Vehicles
 
 log = logging.getLogger("optivgi.wiring")
@@ -186,11 +187,16 @@ class DemoSite:
     view: SiteView
     limit_kw: float
     start: asyncio.Event
+    trace: TraceFile | None = None
 
 
 @asynccontextmanager
 async def demo_site(
-    folder: Path, settings: OptimizerSettings, clock: Clock, scenario_file: Path | None
+    folder: Path,
+    settings: OptimizerSettings,
+    clock: Clock,
+    scenario_file: Path | None,
+    trace_file: Path | None = None,
 ) -> AsyncIterator[DemoSite]:
     """A CSMS on SQLite in `folder`, the chargers of a scenario, and the optimizer, connected without a broker."""
     simulated = load_simulator_settings()
@@ -220,12 +226,17 @@ async def demo_site(
         simulated = simulated.model_copy(
             update={"citrineos_ws_url": f"ws://127.0.0.1:{csms.ocpp_port}", "station_ids": station_ids}
         )
-        fleet = Fleet(simulated, scenario, clock, start=start)
-        async with optimizer(settings, clock, embedded) as scheduler:
-            site, now = site_setup(settings), clock.now()
-            limits_kw = [site.limit_kw(group, now) for group in settings.groups]
-            limit_kw = sum(math.inf if one is None else one for one in limits_kw)
-            yield DemoSite(csms, embedded, fleet, scheduler, scenario, site.view, limit_kw, start)
+        with _traced(trace_file) as trace:
+            fleet = Fleet(simulated, scenario, clock, start=start, trace=None if trace is None else trace.take)
+            async with optimizer(settings, clock, embedded) as scheduler:
+                site, now = site_setup(settings), clock.now()
+                limits_kw = [site.limit_kw(group, now) for group in settings.groups]
+                limit_kw = sum(math.inf if one is None else one for one in limits_kw)
+                yield DemoSite(csms, embedded, fleet, scheduler, scenario, site.view, limit_kw, start, trace)
+
+
+def _traced(file: Path | None) -> AbstractContextManager[TraceFile | None]:
+    return nullcontext() if file is None else TraceFile(file)
 
 
 def _in_process(app: Starlette) -> httpx.ASGITransport:
@@ -291,23 +302,27 @@ async def serve_optimizer() -> None:
     await until_told(work)
 
 
-async def serve_simulator(*, stay: bool = True) -> None:
-    """The chargers as a service, until it is told to end, or (without `stay`) until its scenario is over."""
+async def serve_simulator(*, stay: bool = True, trace_file: Path | None = None) -> None:
+    """The chargers as a service, until it is told to end, or (without `stay`) until its scenario is over.
+
+    What they draw is written to `trace_file`.
+    """
     settings = load_simulator_settings()
     configure(settings.log_level)
     scenario = None
     if settings.scenario_file:
         scenario = load_scenario(settings.scenario_file, settings.station_ids, settings.connectors_per_station)
-    fleet = Fleet(settings, scenario, WallClock())
+    with _traced(trace_file) as trace:
+        fleet = Fleet(settings, scenario, WallClock(), trace=None if trace is None else trace.take)
 
-    async def work() -> None:
-        async with asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(fleet.run())
-            if not stay:
-                await fleet.done.wait()
-                running.cancel()
+        async def work() -> None:
+            async with asyncio.TaskGroup() as tasks:
+                running = tasks.create_task(fleet.run())
+                if not stay:
+                    await fleet.done.wait()
+                    running.cancel()
 
-    await until_told(work)
+        await until_told(work)
 
 
 def study(options: study_command.StudyOptions) -> int:

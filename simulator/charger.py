@@ -29,10 +29,8 @@ from simulator.outputs import (
     TransactionStopped,
 )
 from simulator.profiles import STATION, Capabilities, ProfileStore
+from simulator.truth import Trace, Witness
 from simulator.vehicle import Vehicle
-
-Trace = Callable[[datetime, str, int, float], None]
-"""Takes the truth ten times a second: instant, station, connector, kW."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +70,7 @@ class Charger:
         self.last_refusal: str | None = None
         meters = itertools.chain(spec.meter_start_wh, itertools.repeat(0.0))
         self.connectors = {n: Connector(n, spec.voltage_v, next(meters)) for n in range(1, spec.connectors + 1)}
-        self._trace = trace
+        self._witness = Witness(spec.station_id, trace)
         self.reported_status: str | None = None
         self._outputs: list[Output] = []
         self._numbers = itertools.count(1)
@@ -102,9 +100,10 @@ class Charger:
     @property
     def next_due(self) -> datetime:
         """The next instant at which something may happen by itself; call `advance` then, or earlier, or later."""
-        return self._next_instant(traced=False)
+        look = self._witness.due(self.connectors.values(), self.now)
+        return self._next_instant() if look is None else min(look, self._next_instant())
 
-    def _next_instant(self, *, traced: bool = True) -> datetime:
+    def _next_instant(self) -> datetime:
         now, charging = self.now, [c for c in self.connectors.values() if c.transaction is not None]
         candidates = [at for at, _, _ in self._agenda[:1]]
         if charging and (interval := self.configuration.number("ClockAlignedDataInterval")) > 0:
@@ -115,8 +114,6 @@ class Charger:
                 candidates.append(change)
             if connector.vehicle is not None and connector.vehicle.charges_at(connector.pilot_a):
                 candidates.append(now + timedelta(seconds=max(connector.vehicle.seconds_to_target_at_least(), 1.0)))
-        if traced and self._trace is not None:
-            candidates.append(_next_tenth(now))
         return min(candidates, default=datetime.max.replace(tzinfo=now.tzinfo))
 
     def _next_change(self, connector: Connector) -> datetime | None:
@@ -124,9 +121,7 @@ class Charger:
         return self.profiles.next_change(connector.connector_id, self.now, connector.transaction.for_profiles)
 
     def _flow(self, to: datetime) -> None:
-        seconds = (to - self.now).total_seconds()
-        stops = ((c.flow(seconds, self.now), c) for c in self.connectors.values())
-        for at, connector in sorted(((at, c) for at, c in stops if at is not None), key=lambda stop: stop[0]):
+        for at, connector in self._witness.flow(self.connectors.values(), self.now, to):
             self.report(connector, at)
 
     def _fall_due(self, at: datetime) -> None:
@@ -139,9 +134,6 @@ class Charger:
         while self._agenda and self._agenda[0][0] <= at:
             _, _, action = heapq.heappop(self._agenda)
             action(at)
-        if self._trace is not None and _next_tenth(at - timedelta(microseconds=1)) == at:
-            for connector in self.connectors.values():
-                self._trace(at, self.spec.station_id, connector.connector_id, connector.power_kw)
         self.refresh(at)
 
     def later(self, at: datetime, action: Callable[[datetime], None]) -> None:
@@ -429,8 +421,3 @@ class Charger:
             connector.authorized = connector.asked = None
             connector.finishing = False
         self.forget_reports()
-
-
-def _next_tenth(after: datetime) -> datetime:
-    step = 100_000
-    return after + timedelta(microseconds=step - after.microsecond % step)

@@ -3,6 +3,7 @@
 SimulatorError
 ├── SettingsError      a setting is wrong: `problems` lists all of them, each with name, value, bound and remedy
 ├── ScenarioError      a scenario file is wrong: `problems` lists all of them, each with file, place, value and remedy
+├── TraceError         the file for the truth cannot be written
 └── PayloadError       an OCPP payload means nothing: says which field and why
 
 A command that a station turns down is an answer (Rejected), not an exception.
@@ -29,6 +30,10 @@ class ScenarioError(SimulatorError):
     def __init__(self, *problems: str) -> None:
         self.problems = problems
         super().__init__("\n".join(problems))
+
+
+class TraceError(SimulatorError):
+    """The file of the trace cannot be written: its path, why, and the remedy."""
 
 
 class PayloadError(SimulatorError):

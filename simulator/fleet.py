@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from optivgi.model.clock import Clock
-from simulator.charger import ChargerSpec, Trace
+from simulator.charger import ChargerSpec
 from simulator.drivers import Diary, Stay
 from simulator.ocpp16 import Station, StationOptions
 from simulator.outputs import CableAwaited, Output, TransactionStarted, TransactionStopped
 from simulator.scenario import Scenario, Session
 from simulator.settings import SimulatorSettings
 from simulator.ticker import Ticker
+from simulator.truth import Trace
 from simulator.vehicle import Vehicle
 
 LOGGER = logging.getLogger(__name__)
@@ -104,11 +105,15 @@ class Fleet:
 
     async def run(self) -> None:
         """Runs the stations and the scenario. Stations stay when the scenario is over: cancel it."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._ticker.run())
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._ticker.run())
+                for station in self.stations.values():
+                    group.create_task(station.run())
+                await self._play()
+        finally:
             for station in self.stations.values():
-                group.create_task(station.run())
-            await self._play()
+                station.charger.advance(self._clock.now())
 
     def observe(self) -> list[ConnectorState]:
         """Every connector as it is now; brings each station up to this moment."""

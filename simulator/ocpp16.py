@@ -22,7 +22,7 @@ from websockets.typing import Subprotocol
 
 from optivgi.model.clock import Clock
 from simulator import maintenance
-from simulator.charger import Charger, ChargerSpec, Trace
+from simulator.charger import Charger, ChargerSpec
 from simulator.commands16 import StationLink
 from simulator.outbox import Outbox, belongs
 from simulator.outputs import (
@@ -35,6 +35,7 @@ from simulator.outputs import (
     TransactionStopped,
 )
 from simulator.requests16 import boot_request, plain_request, tag_info, transaction_request
+from simulator.truth import Trace
 from simulator.vehicle import Vehicle
 
 LOGGER = logging.getLogger(__name__)

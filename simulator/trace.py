@@ -12,36 +12,44 @@ The file is CSV in UTF-8 with this header:
 A row holds until the connector's next row: an instant at which the power is what it was a tenth before is left out, and a
 connector without a row yet draws nothing. While it ramps, every tenth has its row. A connector's rows come in the order of
 time; those of different connectors do not. When the simulator ends, each connector gets a row for the last instant that it
-lived through, changed or not, so that the last `t` of a connector is how far it was watched. A simulator that starts again with
-the same file goes on at its end; a last line that has no newline was cut off with the process and means nothing.
+lived through, changed or not, so that the last `t` of a connector is how far it was watched. A last line without a newline was
+cut off with the process and means nothing. A file of an earlier run is replaced, unless this run resumes that one.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+import os
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from simulator.errors import TraceError
+
 HEADER = "t,station_id,connector_id,kw"
+BUFFER_BYTES = 1 << 16
 FLUSH_EVERY_S = 1.0
 """Site seconds between what is written and what a killed process loses."""
 
 
 class TraceFile:
-    """Writes the truth to a file; give `take` to the fleet. Raises OSError when the file cannot be written."""
+    """Writes the truth to a file; give `take` to the fleet. Raises TraceError when the file cannot be opened."""
 
-    def __init__(self, path: Path) -> None:
-        fresh = not path.exists() or path.stat().st_size == 0
-        whole = fresh or path.read_bytes()[-1:] == b"\n"
-        self._file = path.open("a", encoding="utf-8", newline="\n", buffering=1 << 20)
+    def __init__(self, path: Path, *, resume: bool = False) -> None:
+        try:
+            kept = _whole_lines(path) if resume else 0
+            if kept:
+                os.truncate(path, kept)
+            self._file = path.open("a" if kept else "w", encoding="utf-8", newline="\n", buffering=BUFFER_BYTES)
+        except OSError as error:
+            raise TraceError(
+                f"{path}: the trace cannot be written ({error.strerror}); name a file in a folder"
+            ) from None
         self._last: dict[tuple[str, int], tuple[datetime, str]] = {}
         self._written: dict[tuple[str, int], datetime] = {}
         self._flush_at: datetime | None = None
-        if fresh:
+        if not kept:
             self._file.write(f"{HEADER}\n")
-        elif not whole:
-            self._file.write("\n")
 
     def __enter__(self) -> Self:
         return self
@@ -58,7 +66,7 @@ class TraceFile:
             self._write(key, at, kw)
         if self._flush_at is None or at >= self._flush_at:
             self._file.flush()
-            self._flush_at = datetime.fromtimestamp(at.timestamp() + FLUSH_EVERY_S, at.tzinfo)
+            self._flush_at = at + timedelta(seconds=FLUSH_EVERY_S)
 
     def close(self) -> None:
         """Says how far each connector was watched, and closes the file."""
@@ -72,3 +80,15 @@ class TraceFile:
     def _write(self, key: tuple[str, int], at: datetime, kw: str) -> None:
         self._written[key] = at
         self._file.write(f"{at.timestamp():.1f},{key[0]},{key[1]},{kw}\n")
+
+
+def _whole_lines(path: Path) -> int:
+    """How many bytes of the file are whole lines; 0 when there is no such file."""
+    try:
+        with path.open("rb") as file:
+            end = file.seek(0, os.SEEK_END)
+            begin = max(0, end - BUFFER_BYTES)
+            file.seek(begin)
+            return begin + file.read().rfind(b"\n") + 1
+    except FileNotFoundError:
+        return 0
