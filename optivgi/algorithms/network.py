@@ -24,8 +24,8 @@ class Network:
     nested: bool
     single: bool = False
     """Whether there is one limit for everybody."""
-    members: tuple[Ints, ...] = ()
-    """[M], positions of the EVs in each row."""
+    tiers: rates.Tiers = ()
+    """Sets of disjoint rows, inner ones first: which of them each EV is in, or -1."""
 
     def within(self, budget_kw: Floats) -> Network:
         """The network with the sum of all powers at most `budget_kw` [K] too."""
@@ -33,7 +33,7 @@ class Network:
             return replace(self, room=np.minimum(self.room, budget_kw))
         every = np.ones((1, self.weight.shape[1]))
         weight, room = np.concatenate((self.weight, every)), np.concatenate((self.room, budget_kw[None, :]))
-        return replace(self, weight=weight, room=room, members=_members(weight))
+        return replace(self, weight=weight, room=room, tiers=_tiers(weight) if self.nested else ())
 
     @classmethod
     def of(cls, problem: Problem) -> Network:
@@ -57,24 +57,24 @@ class Network:
         if self.single:
             return OneLimit(self.weight, self.room[:, cell], None, float(self.room[0, cell]))
         if rows is not None:
-            return replace(self, weight=self.weight[:, rows], members=()).at(cell, None)
-        members = self.members or _members(self.weight)
-        return Limits(self.weight, self.room[:, cell], members if self.nested else None)
+            tiers = tuple(tier[rows] for tier in self.tiers)
+            return Limits(self.weight[:, rows], self.room[:, cell], tiers if self.nested else None)
+        return Limits(self.weight, self.room[:, cell], self.tiers if self.nested else None)
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`weight` [M, N] and `room` [M] of one cell; `members` of each row, smaller rows first, if they are nested."""
+    """`weight` [M, N] and `room` [M] of one cell; `tiers` if they are nested."""
 
     weight: Floats
     room: Floats
-    members: tuple[Ints, ...] | None
+    tiers: rates.Tiers | None
 
     def fill(self, claim: Floats, low_kw: Floats, high_kw: Floats) -> Floats:
         """rates.fill by the quickest way."""
-        if self.members is None:
+        if self.tiers is None:
             return rates.fill(self.weight, self.room, claim, low_kw, high_kw)
-        return rates.fill_nested(self.weight, self.members, self.room, claim, low_kw, high_kw)
+        return rates.fill_nested(self.weight, self.tiers, self.room, claim, np.stack((low_kw, high_kw)))
 
     def fit(self, power_kw: Floats) -> bool:
         """Whether these powers keep every limit."""
@@ -87,7 +87,7 @@ class Limits:
 
     def more(self, power_kw: Floats) -> Limits:
         """What these powers leave of the limits."""
-        return Limits(self.weight, np.maximum(self.left(power_kw), 0.0), self.members)
+        return Limits(self.weight, np.maximum(self.left(power_kw), 0.0), self.tiers)
 
     def in_sequence(self, order: Ints, low_kw: Floats, high_kw: Floats) -> Floats:
         """rates.in_sequence."""
@@ -125,8 +125,18 @@ class OneLimit(Limits):
         return rates.admitted_one(self.kw, order, min_kw)
 
 
-def _members(weight: Floats) -> tuple[Ints, ...]:
-    return tuple(np.flatnonzero(row) for row in weight)
+def _tiers(weight: Floats) -> rates.Tiers:
+    """Sets of disjoint rows of nested ones, smaller rows first."""
+    depth = np.zeros(weight.shape[1], dtype=np.int64)
+    tiers: list[Ints] = []
+    for row in range(len(weight)):
+        inside = np.flatnonzero(weight[row])
+        tier = int(depth[inside].max(initial=0))
+        if tier == len(tiers):
+            tiers.append(np.full(weight.shape[1], -1, dtype=np.int64))
+        tiers[tier][inside] = row
+        depth[inside] = tier + 1
+    return tuple(tiers)
 
 
 def _without_twins(weight: Floats, room: Floats) -> Network:
@@ -143,7 +153,8 @@ def _without_twins(weight: Floats, room: Floats) -> Network:
         else:
             room[twin] = np.minimum(room[twin], room[row])
     kept = np.array(sorted(keep, key=lambda row: int((shape[row] > 0).sum())), dtype=np.int64)
-    return Network(shape[kept], room[kept], _nested(shape[kept]), members=_members(shape[kept]))
+    nested = _nested(shape[kept])
+    return Network(shape[kept], room[kept], nested, tiers=_tiers(shape[kept]) if nested else ())
 
 
 def _nested(shape: Floats) -> bool:

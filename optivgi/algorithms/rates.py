@@ -13,6 +13,8 @@ from optivgi.model.problem import Bools, Floats, Ints
 
 ROUNDING = 1e-9
 
+Tiers = tuple[Ints, ...]
+
 
 def water_levels(weight: Floats, room: Floats, claim: Floats, low_kw: Floats, high_kw: Floats) -> Floats:
     """[M], for each row the level at which sum(weight * clip(slope * level + offset, low, high)) fills its room.
@@ -117,21 +119,52 @@ def in_sequence(weight: Floats, room: Floats, order: Ints, low_kw: Floats, high_
     return power
 
 
-def fill_nested(
-    weight: Floats, members: tuple[Ints, ...], room: Floats, claim: Floats, low_kw: Floats, high_kw: Floats
-) -> Floats:
-    """[N], `fill` for rows that weigh by 1 and are disjoint or one inside the other, smaller ones first.
+def fill_groups(group: Ints, room: Floats, claim: Floats, low_kw: Floats, high_kw: Floats) -> Floats:
+    """[N], `fill_one` for many groups at once: EV n is in `group[n]` only, which has `room[group[n]]`.
 
-    An inner row caps its EVs at its own level; an outer one then finds its level under those caps, which is the same as
-    raising all together.
+    Every group must have sum(low) <= room < sum(high).
     """
-    over = np.flatnonzero(weight @ high_kw > room + ROUNDING)
-    if len(over) == 0:
-        return high_kw
-    high = high_kw.copy()
-    for row in over:
-        inside = members[row]
-        high[inside] = fill_one(float(room[row]), claim[:, inside], low_kw[inside], high[inside])
+    slope, offset = claim
+    at = np.concatenate((low_kw - offset, high_kw - offset)) / np.concatenate((slope, slope))
+    twice = np.concatenate((group, group))
+    order = np.lexsort((at, twice))
+    at, twice = at[order], twice[order]
+    rate = np.cumsum(np.concatenate((slope, -slope))[order])
+    filled = np.concatenate(([0.0], np.cumsum(rate[:-1] * (at[1:] - at[:-1]) * (twice[1:] == twice[:-1]))))
+    starts = np.searchsorted(twice, np.arange(len(room) + 1))
+    wanted = filled[starts[:-1]] + room - np.bincount(group, weights=low_kw, minlength=len(room))
+    after = np.clip(np.searchsorted(filled, wanted), starts[:-1] + 1, starts[1:] - 1)
+    step = np.maximum(wanted - filled[after - 1], 0.0) / np.maximum(rate[after - 1], 1e-300)
+    level = np.minimum(at[after - 1] + step, at[after])[group]
+    power: Floats = np.minimum(np.maximum(slope * level + offset, low_kw), high_kw)
+    return power
+
+
+def fill_nested(weight: Floats, tiers: Tiers, room: Floats, claim: Floats, bounds_kw: Floats) -> Floats:
+    """[N], `fill` between `bounds_kw` [2, N] for rows that weigh by 1 and are disjoint or one inside the other.
+
+    `tiers` are sets of disjoint rows, inner ones first: (row of each EV or -1 [N]). An inner row caps its EVs at its own
+    level; an outer one then finds its level under those caps, which is the same as raising all together.
+    """
+    low: Floats = bounds_kw[0]
+    high: Floats = bounds_kw[1]
+    over = weight @ high > room + ROUNDING
+    if not over.any():
+        return high
+    high = high.copy()
+    for row in tiers:
+        inside = np.flatnonzero((row >= 0) & over[row])
+        if len(inside) == 0:
+            continue
+        rows, group = np.unique(row[inside], return_inverse=True)
+        still = np.bincount(group, weights=high[inside]) > room[rows] + ROUNDING
+        if not still.all():
+            inside = inside[still[group]]
+            rows, group = np.unique(row[inside], return_inverse=True)
+        if len(rows) == 1:
+            high[inside] = fill_one(float(room[rows[0]]), claim[:, inside], low[inside], high[inside])
+        elif len(rows):
+            high[inside] = fill_groups(group, room[rows], claim[:, inside], low[inside], high[inside])
     return high
 
 

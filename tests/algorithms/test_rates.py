@@ -23,8 +23,9 @@ def test_power_rises_together_until_bounds_hold_some_back() -> None:
 
 
 def test_an_inner_limit_leaves_more_for_those_outside() -> None:
-    weight, inside = np.array([[1.0, 1.0, 0.0], [1.0, 1.0, 1.0]]), (np.array([0, 1]), np.array([0, 1, 2]))
-    power = rates.fill_nested(weight, inside, np.array([4.0, 12.0]), plain(3), np.zeros(3), np.full(3, 9.0))
+    weight, tiers = np.array([[1.0, 1.0, 0.0], [1.0, 1.0, 1.0]]), (np.array([0, 0, -1]), np.array([1, 1, 1]))
+    bounds = np.stack((np.zeros(3), np.full(3, 9.0)))
+    power = rates.fill_nested(weight, tiers, np.array([4.0, 12.0]), plain(3), bounds)
     assert power == pytest.approx([2.0, 2.0, 8.0])
 
 
@@ -53,6 +54,18 @@ def test_a_level_fills_the_room_and_keeps_the_bounds(
     assert power.sum() == pytest.approx(room, abs=1e-6)
     general = rates.fill(np.ones((1, len(low))), np.array([room]), np.stack((slope, offset)), low, high)
     assert general == pytest.approx(power, abs=1e-6)
+
+
+def test_many_groups_at_once_fill_as_each_alone() -> None:
+    rng = np.random.default_rng(5)
+    group = rng.integers(0, 7, 60)
+    low, high = rng.uniform(0, 1, 60), rng.uniform(2, 9, 60)
+    claim = np.stack((rng.uniform(0.5, 2, 60), rng.uniform(-3, 3, 60)))
+    room = np.array([low[group == g].sum() + 0.4 * (high - low)[group == g].sum() for g in range(7)])
+    power = rates.fill_groups(group, room, claim, low, high)
+    for g in range(7):
+        one = group == g
+        assert power[one] == pytest.approx(rates.fill_one(float(room[g]), claim[:, one], low[one], high[one]))
 
 
 def test_who_comes_first_is_admitted_and_those_that_still_fit_after_a_big_one() -> None:
