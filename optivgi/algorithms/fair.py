@@ -32,7 +32,7 @@ class Fair(Algorithm):
 
 
 FLOW_CELLS = 32
-LP_CELLS = 16
+LP_CELLS = 10
 """Targets of large sites are found on a coarser grid: optimistic by a few thousandths, which powers then put right."""
 LARGE = 60
 

@@ -158,11 +158,17 @@ def _without_twins(weight: Floats, room: Floats) -> Network:
 
 
 def _nested(shape: Floats) -> bool:
-    """Whether every row weighs its EVs alike and any two rows are disjoint or one inside the other."""
-    inside = shape > 0
-    if not (shape[inside] == 1.0).all():
-        return False
-    shared = inside.astype(np.float64) @ inside.T
-    size = np.diag(shared)
-    smaller = np.minimum(size[:, None], size[None, :])
-    return bool(((shared == 0) | (shared == smaller)).all())
+    """Whether every row (smaller ones first) weighs its EVs alike and any two rows are disjoint or one inside the other."""
+    outermost = np.full(shape.shape[1], -1)
+    size = np.zeros(len(shape) + 1, dtype=np.int64)
+    for row, weight in enumerate(shape):
+        inside = weight > 0
+        if not (weight[inside] == 1.0).all():
+            return False
+        shared = np.bincount(outermost[inside] + 1, minlength=len(size))
+        shared[0] = 0
+        if (shared[shared > 0] != size[shared > 0]).any():
+            return False
+        outermost[inside] = row
+        size[row + 1] = inside.sum()
+    return True

@@ -153,18 +153,17 @@ def fill_nested(weight: Floats, tiers: Tiers, room: Floats, claim: Floats, bound
         return high
     high = high.copy()
     for row in tiers:
-        inside = np.flatnonzero((row >= 0) & over[row])
-        if len(inside) == 0:
+        asked = np.bincount(row + 1, weights=high, minlength=len(room) + 1)[1:]
+        full = np.flatnonzero(over & (asked > room + ROUNDING))
+        if len(full) == 0:
             continue
-        rows, group = np.unique(row[inside], return_inverse=True)
-        still = np.bincount(group, weights=high[inside]) > room[rows] + ROUNDING
-        if not still.all():
-            inside = inside[still[group]]
-            rows, group = np.unique(row[inside], return_inverse=True)
-        if len(rows) == 1:
-            high[inside] = fill_one(float(room[rows[0]]), claim[:, inside], low[inside], high[inside])
-        elif len(rows):
-            high[inside] = fill_groups(group, room[rows], claim[:, inside], low[inside], high[inside])
+        number = np.full(len(room) + 1, -1)
+        number[full] = np.arange(len(full))
+        group = number[row]
+        inside = np.flatnonzero(group >= 0)
+        some = (claim[:, inside], low[inside], high[inside])
+        one = len(full) == 1
+        high[inside] = fill_one(float(room[full[0]]), *some) if one else fill_groups(group[inside], room[full], *some)
     return high
 
 

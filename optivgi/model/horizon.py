@@ -33,11 +33,11 @@ class GridSettings:
     assumed_stay_s: float = 8 * 3600.0
     longest_horizon_s: float = 48 * 3600.0
     most_cells: int = 64
-    most_entries: int = 400_000
+    most_entries: int = 40_000
 
     def cells_for(self, evs: int) -> int:
         """The largest number of cells for a site of `evs` EVs: fewer when there are very many EVs."""
-        return max(24, min(self.most_cells, self.most_entries // max(evs, 1)))
+        return max(40, min(self.most_cells, self.most_entries // max(evs, 1)))
 
 
 def departures(stated_s: Floats, plugged_in: Bools, settings: GridSettings) -> tuple[Floats, Bools]:
