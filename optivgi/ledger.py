@@ -34,6 +34,8 @@ class Ledger:
     safe_starts: dict[Key, SafeStart] = field(default_factory=dict)
     observed: bool = False
     """Whether anything was ever read."""
+    overdrawn: dict[Key, float] = field(default_factory=dict)
+    """Connectors whose meters show more than their profiles allow, and how much they count at least."""
 
     def observe(self, snapshot: Snapshot, when: Instant) -> None:
         """Takes in a fresh read: who came, who left, which stations are there or booted again, what meters say."""
@@ -98,13 +100,21 @@ class Ledger:
         else:
             self.accounts[key] = account.failed(outcome, when.at)
 
+    def overdraw(self, key: Key, power_kw: float | None) -> None:
+        """From now on `key` counts at least `power_kw`, whatever its profile says; None ends that."""
+        if power_kw is None:
+            self.overdrawn.pop(key, None)
+        else:
+            self.overdrawn[key] = power_kw
+
     def worst_kw(self, key: Key, when: Instant) -> float:
         """The most that may be drawn at `key` at this moment; 0 without a transaction."""
         account = self.accounts.get(key)
         if account is None:
             return 0.0
         following = (one.power_kw for one in account.settling if one.until > when.at)
-        return max((*self._possible_kw(account, when, ahead=False), *following), default=0.0)
+        beyond_kw = self.overdrawn.get(key, 0.0)
+        return max((*self._possible_kw(account, when, ahead=False), *following, beyond_kw), default=0.0)
 
     def lasting_kw(self, key: Key, when: Instant, *, ahead: bool = False) -> float:
         """The most that may be allowed at `key` once EVs have followed; with `ahead` also when a hold ends meanwhile."""
@@ -159,7 +169,7 @@ class Ledger:
         return {
             account.ev_id: EVState(
                 allowed_kw=account.installed_kw,
-                worst_kw=self.lasting_kw(account.key, when, ahead=True),
+                worst_kw=max(self.lasting_kw(account.key, when, ahead=True), self.overdrawn.get(account.key, 0.0)),
                 waiting_s=account.waiting_s(when.at),
                 running_s=account.running_s(when.at),
             )

@@ -28,12 +28,15 @@ class EVState:
 
     `allowed_kw` is what its installed profile allows now, `worst_kw` the most that it may be drawing until the next
     confirmation; None is not known. `waiting_s` is how long it has been paused, `running_s` how long it has not.
+    `usable_kw` is the most that it can use, as its meter shows; None is all. Not `pausable`: its station ignores 0.
     """
 
     allowed_kw: float | None = None
     worst_kw: float | None = None
     waiting_s: float = 0.0
     running_s: float = math.inf
+    usable_kw: float | None = None
+    pausable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +116,8 @@ def _problem(
     circuit = np.array([positions[ev.circuit] for ev in evs], dtype=np.int64)
     parent = np.array([-1 if c.parent is None else positions[c.parent] for c in site.circuits], dtype=np.int64)
 
-    max_kw = _column([ev.max_kw for ev in evs])
+    state = [states.get(ev.ev_id, _UNKNOWN) for ev in evs]
+    max_kw = _column([_usable_kw(ev, known) for ev, known in zip(evs, state, strict=True)])
 
     def idle(at_s: Floats) -> Bools:
         strictest = min(
@@ -134,7 +138,6 @@ def _problem(
     stay_h = horizon.whole_only(stay_h, edges_s, contended)
 
     on_phase, lines = _phases(evs)
-    state = [states.get(ev.ev_id, _UNKNOWN) for ev in evs]
     return Problem(
         now=now,
         edges_s=edges_s,
@@ -153,7 +156,7 @@ def _problem(
         current_kw=_column([math.nan if s.allowed_kw is None else s.allowed_kw for s in state]),
         waiting_s=_column([s.waiting_s for s in state]),
         running_s=_column([s.running_s for s in state]),
-        pausable=np.ones(len(evs), dtype=bool),
+        pausable=np.array([s.pausable for s in state], dtype=bool),
         step_kw=_column([ev.step_a * ev.volts / 1000.0 for ev in evs]),
         arrival_s=arrival_s,
         departure_s=departure_s,
@@ -175,6 +178,11 @@ def _problem(
 
 
 _UNKNOWN = EVState()
+
+
+def _usable_kw(ev: EV, state: EVState) -> float:
+    """Its maximum, or what its meter shows that it can use if that is less; never below its minimum."""
+    return ev.max_kw if state.usable_kw is None else min(ev.max_kw, max(ev.min_kw, state.usable_kw))
 
 
 def _column(values: list[float]) -> Floats:
