@@ -104,7 +104,12 @@ def show_all(cycles: Sequence[Cycle], zone: ZoneInfo, console: Console) -> None:
 
 def _headline(cycle: Cycle, zone: ZoneInfo) -> str:
     limit = cycle["limit"]
-    held = "no limit" if limit is None or limit["limit_kw"] is None else f"{limit['source']} {limit['limit_kw']:.1f} kW"
+    if limit is None and cycle["facts_age_s"] is None:
+        held = "nothing read yet"
+    elif limit is None or limit["limit_kw"] is None:
+        held = "no limit"
+    else:
+        held = f"{limit['source']} {limit['limit_kw']:.1f} kW"
     hops = ", ".join(f"{name} {took:.0f} ms" for name, took in cycle["hops_ms"].items())
     return printable(
         f"{cycle['group']}, cycle {cycle['number']} at {_clock(cycle['at'], zone, cycle['at'])} because of "

@@ -15,7 +15,7 @@ class Listener(uvicorn.Server):
     """Serves `app` on a port that is open from now on; `serve` runs until cancelled. Leaves signals alone."""
 
     def __init__(self, app: ASGIApp, host: str, port: int) -> None:
-        super().__init__(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
+        super().__init__(uvicorn.Config(app, log_config=None, log_level="warning", access_log=False, lifespan="off"))
         self._socket = socket.create_server((host, port))
         self.port: int = self._socket.getsockname()[1]
 
