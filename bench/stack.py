@@ -58,12 +58,12 @@ class Stack:
         for log in self._logs:
             log.close()
 
-    def start(self, name: str, **extra: str) -> None:
-        """Starts `optivgi <name>`; does not wait for it."""
+    def start(self, name: str, *arguments: str, **extra: str) -> None:
+        """Starts `optivgi <name> <arguments>`; does not wait for it."""
         log = (self.folder / f"{name}.log").open("ab")
         self._logs.append(log)
         self._processes[name] = subprocess.Popen(
-            [str(Path(sys.executable).with_name("optivgi")), name],
+            [str(Path(sys.executable).with_name("optivgi")), name, *arguments],
             cwd=self.folder,
             env={**self.environment, **extra},
             stdin=subprocess.DEVNULL,
