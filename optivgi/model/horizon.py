@@ -37,7 +37,7 @@ class GridSettings:
 
     def cells_for(self, evs: int) -> int:
         """The largest number of cells for a site of `evs` EVs: fewer when there are very many EVs."""
-        return max(40, min(self.most_cells, self.most_entries // max(evs, 1)))
+        return min(self.most_cells, max(40, self.most_entries // max(evs, 1)))
 
 
 def departures(stated_s: Floats, plugged_in: Bools, settings: GridSettings) -> tuple[Floats, Bools]:
