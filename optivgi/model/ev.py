@@ -46,7 +46,11 @@ class EV:
 
 @dataclass(frozen=True, slots=True)
 class Connector:
-    """One connector of the site, with or without an EV. `booted_at` changes when its station boots again."""
+    """One connector of the site, with or without an EV. `booted_at` changes when its station boots again.
+
+    `vendor`, `model` and `firmware` are what its station says of itself, empty if nothing; `clock_skew_s` is by how much
+    the station's clock is ahead (negative: behind), 0 unless it is clearly off.
+    """
 
     station_id: str
     connector_id: int
@@ -59,6 +63,10 @@ class Connector:
     phases: tuple[str, ...] = ("L1",)
     circuit: str = "site"
     unit: RateUnit = RateUnit.A
+    vendor: str = ""
+    model: str = ""
+    firmware: str = ""
+    clock_skew_s: float = 0.0
 
     @property
     def key(self) -> tuple[str, int]:

@@ -42,6 +42,10 @@ class ConnectorEntry(msgspec.Struct, frozen=True):
     booted_at: Moment | None = None
     circuit: str = "site"
     unit: RateUnit = RateUnit.A
+    vendor: str = ""
+    model: str = ""
+    firmware: str = ""
+    clock_skew_s: float = 0.0
 
 
 class EVEntry(msgspec.Struct, frozen=True):

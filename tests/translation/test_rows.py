@@ -467,7 +467,9 @@ def test_each_connector_is_wired_as_the_site_says(csms: CitrineOSDouble) -> None
     csms.start("ST-A", "1", connector_id=1)
     csms.start("ST-A", "2", connector_id=2)
     panel = replace(NEED, circuit="panel", phases=("L2", "L3", "L1"), priority=2.0)
-    site = replace(SITE, evs={"ST-A": panel}, connectors={("ST-A", 2): replace(panel, phases=("L3",), circuit="feeder")})
+    site = replace(
+        SITE, evs={"ST-A": panel}, connectors={("ST-A", 2): replace(panel, phases=("L3",), circuit="feeder")}
+    )
     found = read(csms, site)
     wired = {ev.ev_id: (ev.circuit, ev.phases, ev.priority) for ev in found.evs}
     assert wired == {"1": ("panel", ("L2", "L3", "L1"), 2.0), "1.2": ("feeder", ("L3",), 2.0)}
@@ -483,3 +485,42 @@ def test_an_id_tag_goes_before_its_place(csms: CitrineOSDouble, authorization: J
     csms.start("ST-A", Authorization=authorization)
     site = replace(SITE, evs={"ST-A": replace(NEED, priority=2.0)}, id_tag_priority={"van-7": 5.0})
     assert the_ev(csms, site).priority == priority
+
+
+def test_a_station_says_what_it_is(csms: CitrineOSDouble) -> None:
+    csms.rows["ChargingStations"].clear()
+    csms.add_station("ST-B", chargePointVendor="Acme", chargePointModel="One", firmwareVersion="2.4")
+    (connector,) = read(csms).connectors
+    assert (connector.vendor, connector.model, connector.firmware) == ("Acme", "One", "2.4")
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+async def test_a_clock_that_is_off_is_noticed_and_its_times_are_corrected(
+    csms: CitrineOSDouble, clock: ManualClock, hours: int
+) -> None:
+    off = timedelta(hours=hours)
+    began = clock.now()
+    transaction = csms.start("ST-B", startTime=wire(began + off))
+    for _ in range(2):
+        await clock.advance(10.0)
+        csms.meter(transaction, a_sample(7000, POWER, "W"), at=clock.now() + off)
+    found = read(csms)
+    assert {one.clock_skew_s for one in found.connectors if one.station_id == "ST-B"} == {off.total_seconds()}
+    assert (found.evs[0].measured_at, found.evs[0].arrival) == (clock.now(), began)
+
+
+def test_old_samples_that_were_sent_late_are_not_a_clock_that_is_behind(
+    csms: CitrineOSDouble, clock: ManualClock
+) -> None:
+    transaction = csms.start("ST-B")
+    for minutes in (30, 20, 10):
+        csms.meter(transaction, a_sample(7000, POWER, "W"), at=clock.now() - timedelta(minutes=minutes))
+    found = read(csms)
+    assert all(connector.clock_skew_s == 0 for connector in found.connectors)
+    assert found.evs[0].measured_at == clock.now() - timedelta(minutes=10)
+
+
+def test_a_status_from_the_future_shows_a_clock_that_is_ahead(csms: CitrineOSDouble, clock: ManualClock) -> None:
+    csms.plug("ST-B")["timestamp"] = wire(clock.now() + timedelta(hours=1))
+    skews = {connector.station_id: connector.clock_skew_s for connector in read(csms).connectors}
+    assert skews == {"ST-A": 0.0, "ST-B": 3600.0}

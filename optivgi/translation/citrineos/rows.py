@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from optivgi.errors import ContractBroken
@@ -13,6 +13,7 @@ from optivgi.model.ev import EV, Connector
 from optivgi.model.ev_config import SiteView, departure_of
 from optivgi.model.snapshot import RefusedEV, Snapshot
 from optivgi.translation.citrineos.meter import Doubtful, Metered, Row, metered, moment, number
+from optivgi.translation.citrineos.skew import corrected, skew_s
 from optivgi.translation.refusals import why_refused
 
 UNIT_KEY = "ChargingScheduleAllowedChargingRateUnit"
@@ -28,6 +29,7 @@ HIGHEST_CONNECTOR_ID = 1000
 class _Station:
     connectors: Mapping[int, Connector]
     protocol: str | None
+    clock_skew_s: float = 0.0
 
 
 def variables(stations: Sequence[str] | None) -> dict[str, Any]:
@@ -75,12 +77,16 @@ def snapshot(data: Mapping[str, Any], site: SiteView, group: str, read_at: datet
 def _stations(data: Mapping[str, Any], site: SiteView) -> dict[str, _Station]:
     booted = {row.get("id"): _moment_or_none(row.get("lastBootTime")) for row in _table(data, "Boots")}
     units = {row.get("stationId"): str(row.get("value") or "") for row in _table(data, "ChangeConfigurations")}
+    samples: dict[object, list[Row]] = {}
+    for row in _table(data, "Transactions"):
+        samples.setdefault(row.get("stationId"), []).extend(row.get("MeterValues") or ())
     stations: dict[str, _Station] = {}
     for row in _table(data, "ChargingStations"):
         station_id = row.get("id")
         if not isinstance(station_id, str):
             raise ContractBroken(f"ChargingStations.id is {station_id!r}; a text is promised")
         config = site.ev(station_id)
+        skew = skew_s(samples.get(station_id, ()), row.get("Connectors") or ())
         blank = Connector(
             station_id=station_id,
             connector_id=0,
@@ -91,10 +97,14 @@ def _stations(data: Mapping[str, Any], site: SiteView) -> dict[str, _Station]:
             max_kw=config.max_kw,
             voltage_v=site.voltage_v,
             unit=_unit(units.get(station_id, "")),
+            vendor=str(row.get("chargePointVendor") or ""),
+            model=str(row.get("chargePointModel") or ""),
+            firmware=str(row.get("firmwareVersion") or ""),
+            clock_skew_s=skew,
         )
         connectors = (_connector(connector, blank, site) for connector in row.get("Connectors") or ())
         known = {connector.connector_id: connector for connector in connectors if connector is not None}
-        stations[station_id] = _Station(known, row.get("protocol"))
+        stations[station_id] = _Station(known, row.get("protocol"), skew)
     return stations
 
 
@@ -141,12 +151,13 @@ def _ev(row: Row, stations: Mapping[str, _Station], site: SiteView, doubts: list
         return refuse(f"{station_id} speaks {station.protocol}; only ocpp1.6 can be commanded")
     if not transaction_id.isdecimal():
         return refuse(f"transaction id {transaction_id!r} is not the whole number that OCPP 1.6 needs")
+    skew = station.clock_skew_s
     try:
-        arrival = _arrived(row)
+        arrival = _arrived(row, skew)
         start_kwh = _meter_start_kwh(row)
     except Doubtful as doubt:
         return refuse(f"its start cannot be read: {doubt}")
-    meter = metered(row.get("MeterValues") or (), start_kwh)
+    meter = metered([corrected(sample, skew) for sample in row.get("MeterValues") or ()], start_kwh)
     if _over(row, plug, meter):
         doubts.append(
             f"EV {ev_id}: transaction {transaction_id} is still active but its connector is {plug.get('status')}"
@@ -187,12 +198,14 @@ def _id_tag(row: Row) -> str:
     return str((row.get("Authorization") or {}).get("idToken") or "")
 
 
-def _arrived(row: Row) -> datetime:
-    """When the transaction began; not later than the CSMS stored it."""
+def _arrived(row: Row, skew: float) -> datetime:
+    """When the transaction began, by the CSMS's clock; not later than it was stored."""
     started = row.get("StartTransaction") or {}
     said = row.get("startTime") or started.get("timestamp")
     stored = row.get("createdAt")
-    return min(moment(time) for time in (said, stored) if time is not None) if said or stored else moment(None)
+    times = [moment(said) - timedelta(seconds=skew)] if said is not None else []
+    times += [moment(stored)] if stored is not None else []
+    return min(times) if times else moment(None)
 
 
 def _meter_start_kwh(row: Row) -> float | None:
