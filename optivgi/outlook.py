@@ -42,6 +42,7 @@ def next_changes(problem: Problem, plan: Plan) -> tuple[NextChange | None, ...]:
 class _Outlook:
     def __init__(self, problem: Problem, power_kw: Floats) -> None:
         self._problem, self._power = problem, power_kw
+        self._present = problem.present
         self._below = below(problem) > 0
         self._limits_change = _changed(problem.limit_kw)
         """[C, K]"""
@@ -71,7 +72,7 @@ class _Outlook:
         unserved_before = np.ones_like(served)
         unserved_before[:, 1:] = ~served[:, :-1]
         turned = _changed((power > ON_KW).astype(float)) & unserved_before
-        moved = _changed(problem.present.astype(float))
+        moved = _changed(self._present.astype(float))
         limits = (self._below.T.astype(float) @ self._limits_change) > 0
         for_all = moved.any(axis=0) | self._price_changes
         explained: Bools = (np.abs(power - power[:, :1]) > CHANGE_KW) & (turned | limits | for_all[None, :])
@@ -82,8 +83,8 @@ class _Outlook:
 
     def _why(self, row: int, cell: int) -> str:
         problem = self._problem
-        if problem.present[row, cell - 1] != problem.present[row, cell]:
-            return "it arrives" if problem.present[row, cell] else "it leaves"
+        if self._present[row, cell - 1] != self._present[row, cell]:
+            return "it arrives" if self._present[row, cell] else "it leaves"
         key = int(problem.circuit[row]), cell
         if key not in self._shared:
             self._shared[key] = ", ".join(self._around(row, cell)) or "EVs take turns"
@@ -95,7 +96,7 @@ class _Outlook:
         for circuit in np.flatnonzero(self._below[:, row] & self._limits_change[:, cell]).tolist():
             before, after = problem.limit_kw[circuit, cell - 1], problem.limit_kw[circuit, cell]
             yield f"{problem.limit_source[circuit]} goes from {_kw(before)} to {_kw(after)}"
-        there, staying = problem.present[:, cell - 1], problem.present[:, cell]
+        there, staying = self._present[:, cell - 1], self._present[:, cell]
         yield from self._who(there & ~staying, "leaves", "leave")
         yield from self._who(~there & staying, "arrives", "arrive")
         if self._price_changes[cell]:

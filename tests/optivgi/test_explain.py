@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ import pytest
 
 from optivgi import explain
 from optivgi.algorithms import algorithm
+from optivgi.clock import ManualClock
 from optivgi.errors import ContractBroken, PlanningError, SettingsError, Unreachable
 from optivgi.listener import Listener
 from optivgi.model.framing import Price, Tariff, frame
@@ -27,9 +29,11 @@ from optivgi.model.problem import Problem
 from optivgi.model.site import Site
 from optivgi.outlook import NextChange, next_changes
 from optivgi.record import CycleRecord
+from optivgi.settings import OptimizerSettings, load_settings
 from optivgi.status import newest, status_app
 from optivgi.testing import MOMENT, a_snapshot, an_ev
 from optivgi.translation.base import OutcomeStatus
+from optivgi.wiring import optimizer
 from tests.optivgi.control_room import ControlRoom, evs
 
 UTC = ZoneInfo("UTC")
@@ -211,6 +215,25 @@ async def test_an_address_at_which_nobody_or_somebody_else_answers_is_named() ->
     async with serving(room) as url:
         with pytest.raises(ContractBroken, match="answers 404"):
             await told(f"{url}/elsewhere")
+
+
+def settings_with(port: int) -> OptimizerSettings:
+    other = {"translation": "http_api", "http_api_url": "http://127.0.0.1:1", "status_port": port}
+    return load_settings(None).model_copy(update=other)
+
+
+async def test_the_service_answers_on_its_status_port_and_does_without_if_that_is_taken(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        async with optimizer(settings_with(port), ManualClock()):
+            assert f"STATUS_PORT {port} is not to be had" in caplog.text
+    async with optimizer(settings_with(port), ManualClock()):
+        assert (await asked(f"http://127.0.0.1:{port}")).json()["cycles"] == []
+    async with optimizer(settings_with(0), ManualClock()):
+        with pytest.raises(httpx.ConnectError):
+            await asked(f"http://127.0.0.1:{port}")
 
 
 def test_the_newest_cycles_of_each_group_are_found() -> None:
