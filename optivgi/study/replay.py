@@ -29,8 +29,8 @@ from optivgi.study.session import Session
 UNCONTROLLED = "uncontrolled"
 """Instead of an algorithm: every EV may always draw its maximum."""
 BILLING_S = 900.0
-RAMPED_S = 12.0
-"""By then every EV has reached the power that it was raised to."""
+RAMP_MARKS_S = (0.5, 1.0, 12.0)
+"""How long after a change the site's power is looked at: while EVs ramp, and when the last has reached its power."""
 NOISE_S = 1e-6
 VOLTAGE_V = 240.0
 WATT_KW = 0.001
@@ -155,7 +155,7 @@ class _Loop:
         self._paused_s, self._running_s = np.full(count, math.nan), np.full(count, math.nan)
         self._pauses = np.zeros(count, dtype=np.int64)
         self._raises: Floats | None = None
-        self._raise_at, self._cut_at, self._ramped_at = math.inf, -math.inf, math.inf
+        self._raise_at, self._cut_at, self._marks_s = math.inf, -math.inf, tuple[float, ...]()
         self._due = False
         self._pieces: list[tuple[float, float, float, float, float, float]] = []
         self._cycles, self._degraded, self._planning_s = 0, 0, 0.0
@@ -207,7 +207,7 @@ class _Loop:
         """Lets time pass until the next thing happens, at most until `until_s`; says when that is."""
         rows = np.flatnonzero(self._present)
         allowed = self._allowed_kw[rows]
-        until_s = min(until_s, *(at for at in (self._raise_at, self._ramped_at, math.inf) if at > now_s))
+        until_s = min(until_s, *(at for at in (self._raise_at, *self._marks_s, math.inf) if at > now_s))
         if len(rows):
             soonest = float(self._cars.seconds_to_target_at_least(rows, allowed).min())
             until_s = min(until_s, now_s + max(soonest, 1.0))
@@ -227,8 +227,6 @@ class _Loop:
         if (self._wanted & ~wanting & self._present).any():
             self._due = True
         self._wanted = wanting
-        if now_s >= self._ramped_at:
-            self._ramped_at = math.inf
         if self._raises is not None and now_s >= self._raise_at:
             self._set(self._raises, self._present, now_s)
             self._raises, self._raise_at = None, math.inf
@@ -279,7 +277,7 @@ class _Loop:
     def _set(self, target_kw: Floats, chosen: Bools, now_s: float) -> None:
         before = self._allowed_kw.copy()
         self._allowed_kw[chosen] = target_kw[chosen]
-        self._ramped_at = now_s + RAMPED_S
+        self._marks_s = tuple(now_s + mark for mark in RAMP_MARKS_S)
         starts = chosen & (before <= 0) & (self._allowed_kw > 0)
         stops = chosen & (before > 0) & (self._allowed_kw <= 0)
         self._running_s[starts], self._paused_s[stops] = now_s, now_s

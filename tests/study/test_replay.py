@@ -59,9 +59,13 @@ def test_a_limit_of_zero_pauses_everybody_and_they_go_on_afterwards() -> None:
 
 
 def test_raises_wait_until_cuts_are_followed() -> None:
-    """Three come one after the other; at every instant what is drawn stays within the limit, ramps included."""
+    """When the third comes, the two before it are cut from 5 kW; it waits for the 5 s that they have for that."""
     result = replayed([session(arrives=0.1 * number, energy_kwh=20.0) for number in range(3)], 10.0, "equal")
 
+    at_s = result.start_s - result.start_s[0]
+    waiting = (at_s >= 721) & (at_s < 725)
+    assert result.seconds[waiting].sum() == pytest.approx(4.0)
+    assert result.high_kw[waiting] == pytest.approx(6.67, abs=0.01)
     assert over_limit_s(result) == 0.0
     assert result.high_kw.max() > 9.9
 
