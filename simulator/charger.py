@@ -17,6 +17,8 @@ from optivgi.model.composite import Supply
 from simulator.authorization import TagBook, TagInfo
 from simulator.configuration import MAX_LIST_ENTRIES, Configuration, standard_keys
 from simulator.connector import TRANSITIONS, ActiveTransaction, Authorized, Connector
+from simulator.faults.catalogue import FaultSpec, station_faults
+from simulator.faults.fault import Memory
 from simulator.meter import next_aligned, sample
 from simulator.offers import set_offers
 from simulator.outputs import (
@@ -45,6 +47,8 @@ class ChargerSpec:
     aligned_interval_s: int = 10
     meter_start_wh: tuple[float, ...] = ()
     capabilities: Capabilities = field(default_factory=Capabilities)
+    faults: tuple[tuple[int | None, FaultSpec], ...] = ()
+    """Each with the only connector that it concerns, or None."""
 
     @property
     def supply(self) -> Supply:
@@ -60,7 +64,11 @@ class Charger:
         self.now = now
         self.online = False
         self.operative = True
+        self.powered = True
         self.configuration = Configuration(standard_keys(spec.connectors, spec.capabilities, spec.aligned_interval_s))
+        self.faults = station_faults(spec.faults)
+        for key, value in self.faults.keys().items():
+            self.configuration.set(key, value)
         self.profiles = ProfileStore(spec.connectors, spec.capabilities)
         self.tags = TagBook(MAX_LIST_ENTRIES)
         self.firmware_version = "1.0.0"
@@ -87,7 +95,7 @@ class Charger:
 
     def say(self, output: Output) -> None:
         """Adds to what has to be said or done."""
-        self._outputs.append(output)
+        self._outputs.extend(self.faults.said(output))
 
     def advance(self, to: datetime) -> None:
         """Lets time pass until `to`; does nothing when `to` is not later than `now`."""
@@ -145,7 +153,9 @@ class Charger:
 
     def refresh(self, at: datetime) -> None:
         """Works out what each connector may offer now and says which statuses changed."""
-        set_offers(self.connectors.values(), self.profiles, self.spec.supply, at)
+        if not self.powered:
+            return
+        set_offers(self.connectors.values(), self.profiles, self.spec.supply, at, self.faults)
         for connector in self.connectors.values():
             self.report(connector, at)
 
@@ -187,7 +197,7 @@ class Charger:
     def _sample_aligned(self, at: datetime) -> None:
         stored = self.configuration.items("StopTxnAlignedData")
         for connector in self.connectors.values():
-            if connector.transaction is None:
+            if connector.transaction is None or not self.powered:
                 continue
             if stored:
                 connector.transaction.samples.append(sample(connector.reading(), at, "Sample.Clock", stored))
@@ -211,6 +221,8 @@ class Charger:
 
     def send_sample(self, connector: Connector, at: datetime, context: str, key: str) -> None:
         """Says what the connector's meter shows, in the measurands of the configuration key `key`."""
+        if not self.powered:
+            return
         taken = sample(connector.reading(), at, context, self.configuration.items(key))
         if taken.values:
             tx = None if connector.transaction is None else connector.transaction.tx
@@ -328,6 +340,8 @@ class Charger:
         reservation, connector.reservation, connector.authorized = connector.reservation, None, None
         transaction = ActiveTransaction(next(self._numbers), authorized.id_tag, self.now)
         connector.transaction = transaction
+        if connector.vehicle is not None:
+            connector.vehicle.begin()
         if authorized.profile is not None:
             self.profiles.install_for_new_transaction(connector.connector_id, authorized.profile)
         self._keep_sample(connector, self.now, "Transaction.Begin")
@@ -410,12 +424,30 @@ class Charger:
             self.stop(connector, reason)
         self.refresh(self.now)
 
+    def lose_power(self, at: datetime) -> None:
+        """Nothing flows and nothing is sampled until the station has `booted`; transactions go on then, without TxProfiles."""
+        self.advance(at)
+        self.powered = False
+        for connector in self.connectors.values():
+            connector.offered_a = 0.0
+            if connector.vehicle is not None:
+                connector.vehicle.power_kw = 0.0
+            self.profiles.end_transaction(connector.connector_id)
+
+    def forget_profiles(self, when: Memory) -> None:
+        """A faulty station loses its charging profiles now."""
+        if when in self.faults.forgets:
+            self.profiles.clear()
+            self.refresh(self.now)
+
     def booted(self, at: datetime) -> None:
         """The station comes up again: nobody is authorized, changes that waited for it are in force, statuses are unsaid.
 
-        Profiles, local list, reservations and availability survive.
+        Transactions, profiles, local list, reservations and availability survive.
         """
         self.advance(at)
+        self.powered = True
+        self.forget_profiles("reboot")
         self.configuration.reboot()
         for connector in self.connectors.values():
             connector.authorized = connector.asked = None

@@ -23,9 +23,13 @@ def set_charging_profile(charger: Charger, connector_id: int, profile: ChargingP
     charger.advance(at)
     connector = charger.connectors.get(connector_id)
     transaction = None if connector is None else connector.transaction
-    refusal = charger.profiles.install(
-        connector_id, profile, None if transaction is None else transaction.transaction_id
-    )
+    transaction_id = None if transaction is None else transaction.transaction_id
+    refusal = charger.faults.refusal_at(connector_id, profile)
+    if refusal is None:
+        refusal = charger.profiles.install(connector_id, profile, transaction_id)
+    if refusal is None:
+        for moment in charger.faults.changed(connector_id, profile, charger.now):
+            charger.later(moment, charger.refresh)
     charger.last_refusal = None if refusal is None else refusal.reason
     charger.refresh(charger.now)
     return "Accepted" if refusal is None else "Rejected"

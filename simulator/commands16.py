@@ -51,6 +51,14 @@ class Owner(Protocol):
         """Site time."""
         ...
 
+    def monotonic(self) -> float:
+        """Seconds of site time since some beginning."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Returns after `seconds` of site time."""
+        ...
+
     def flush(self, *, triggered: bool = False) -> None:
         """Has everything sent that the charger wants said; what was triggered even before the boot is accepted."""
         ...
@@ -70,6 +78,14 @@ class StationLink(Link):
         self._owner = owner
         self._charger = owner.charger
         self._triggered = False
+        self.clock_offset_s = owner.charger.faults.clock_offset_s
+
+    def answer_due(self, action: str) -> float | None:
+        after_s = self._charger.faults.answers_after_s(action)
+        return self._owner.monotonic() + after_s if after_s > 0 else None
+
+    async def wait_until(self, due: float) -> None:
+        await self._owner.sleep(due - self._owner.monotonic())
 
     def after_answer(self) -> None:
         triggered, self._triggered = self._triggered, False

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from simulator.faults.catalogue import FaultSpec
 from simulator.ocpp16 import Station
 from simulator.scenario import Session
 from simulator.ticker import Ticker
-from simulator.vehicle import Vehicle
 
 LOGGER = logging.getLogger(__name__)
 TRY_AGAIN_S = 30.0
@@ -49,18 +49,19 @@ class Diary:
 
 @dataclass(slots=True)
 class Stay:
-    """One session of a scenario. `left` is called when the EV has gone."""
+    """One session of a scenario. `left` is called when the EV has gone; `habits` are the faults of every EV at the station."""
 
     station: Station
     session: Session
     diary: Diary
     left: Callable[[], None]
+    habits: tuple[FaultSpec, ...] = ()
     gone: bool = False
 
     def arrive(self, at: datetime) -> None:
         """Plugs the EV in; its driver presents the tag, unless the start is left to the CSMS."""
         session, charger = self.session, self.station.charger
-        vehicle = Vehicle(session.vehicle(charger.spec.voltage_v), session.arrival_soc)
+        vehicle = session.arriving(charger.spec.voltage_v, self.habits)
         if not self.station.plug(session.connector_id, vehicle, at):
             LOGGER.warning("%s: connector %d is taken", session.station_id, session.connector_id)
             self.gone = True

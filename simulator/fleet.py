@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from optivgi.model.clock import Clock
 from simulator.charger import ChargerSpec
 from simulator.drivers import Diary, Stay
+from simulator.faults.catalogue import FaultSpec, station_faults
 from simulator.ocpp16 import Station, StationOptions
 from simulator.outputs import CableAwaited, Output, TransactionStarted, TransactionStopped
 from simulator.scenario import Scenario, Session
@@ -154,6 +157,7 @@ class Fleet:
             voltage_v=settings.voltage,
             aligned_interval_s=interval or settings.meter_values_interval,
             meter_start_wh=tuple(float(chance.randrange(METER_MAX_WH)) for _ in range(settings.connectors_per_station)),
+            faults=() if scenario is None else scenario.faults_of(station_id),
         )
 
     # The scenario
@@ -176,8 +180,13 @@ class Fleet:
             await self._clock.sleep(self._settings.scenario_start_delay_s)
         begin = self.started_at = self._clock.now()
         LOGGER.info("the scenario starts: %s", self._scenario.description)
+        for station_id, orders in self._scenario.stations.items():
+            self._expect(self.stations[station_id], orders, begin)
         for session in self._scenario.sessions:
-            stay = Stay(self.stations[session.station_id], session, self._diary, self._one_left)
+            station = self.stations[session.station_id]
+            habits = self._scenario.stations.get(session.station_id, ())
+            stay = Stay(station, session, self._diary, self._one_left, habits)
+            self._expect(station, session.faults, begin + timedelta(seconds=session.arrive_offset_s))
             self._diary.note(begin + timedelta(seconds=session.arrive_offset_s), stay.arrive)
             self._diary.note(begin + timedelta(seconds=session.depart_offset_s), stay.depart)
         await self._last_left.wait()
@@ -185,6 +194,12 @@ class Fleet:
             await station.quiet.wait()
         LOGGER.info("the scenario is over")
         self.done.set()
+
+    def _expect(self, station: Station, orders: Iterable[FaultSpec], begin: datetime) -> None:
+        """Notes what befalls a station, counted from `begin`."""
+        for incident in station_faults((None, order) for order in orders).incidents:
+            at = begin + timedelta(seconds=incident.after_s)
+            self._diary.note(at, partial(station.befall, incident))
 
     def _one_left(self) -> None:
         self._staying -= 1

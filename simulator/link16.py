@@ -30,6 +30,7 @@ from ocpp.v16.enums import Action
 from websockets.asyncio.client import ClientConnection
 
 from simulator.errors import PayloadError
+from simulator.wire_clock import shifted
 
 ocpp.messages.ASYNC_VALIDATION = False
 """Validation takes well under a millisecond; in a thread pool it would reorder frames."""
@@ -52,12 +53,17 @@ Answer = Any
 
 
 class Link(ChargePoint):  # type: ignore[misc]
-    """The station's end of one connection. Subclasses bring the handlers, which must not wait for anything."""
+    """The station's end of one connection. Subclasses bring the handlers, which must not wait for anything.
+
+    A station whose clock is `clock_offset_s` ahead writes and reads every instant by it.
+    """
 
     def __init__(
         self, station_id: str, socket: ClientConnection, message_id: Callable[[], str], response_timeout_s: float
     ) -> None:
         super().__init__(station_id, socket, response_timeout=response_timeout_s, logger=PACKAGE_LOGGER)
+        self.clock_offset_s = 0.0
+        self._late: asyncio.Queue[tuple[float, str]] = asyncio.Queue()
         self._message_id = message_id
         self._waiting_for: str | None = None
         self._applied = asyncio.Event()
@@ -66,6 +72,20 @@ class Link(ChargePoint):  # type: ignore[misc]
         """Handles frames until the connection is gone; raises ConnectionClosed then."""
         while True:
             await self.route_message(await self._connection.recv())
+
+    async def answer_late(self) -> None:
+        """Sends the answers that are late, each once its time has come; never returns, cancel it."""
+        while True:
+            due, answer = await self._late.get()
+            await self.wait_until(due)
+            await self._send(answer)
+
+    def answer_due(self, _action: str) -> float | None:
+        """When a CALL is to be answered, for `wait_until`: None is at once, inf never."""
+        return None
+
+    async def wait_until(self, due: float) -> None:
+        """Returns at an instant that `answer_due` gave."""
 
     async def ask(self, request: object, apply: Callable[[Answer | None], None]) -> None:
         """Sends one CALL and hands its result to `apply` before any later frame is handled.
@@ -89,6 +109,8 @@ class Link(ChargePoint):  # type: ignore[misc]
     async def route_message(self, raw_msg: str | bytes) -> None:
         """Handles one frame; one that is no OCPP-J message is dropped, as OCPP 1.6 cannot answer it."""
         frame = _decode(raw_msg)
+        if self.clock_offset_s:
+            frame = shifted(frame, -self.clock_offset_s)
         match frame:
             case [2, str(message_id), str(action), payload]:
                 await self._answer(Call(message_id, action, payload))
@@ -119,7 +141,11 @@ class Link(ChargePoint):  # type: ignore[misc]
             LOGGER.warning("%s: answered %s with %s %s", self.id, message.action, code, details)
             await self._send(CallError(message.unique_id, code, error.description[:255], details).to_json())
             return
-        await self._send(result.to_json())
+        due = self.answer_due(message.action)
+        if due is None:
+            await self._send(result.to_json())
+        elif math.isfinite(due):
+            self._late.put_nowait((due, result.to_json()))
         self.after_answer()
 
     async def _result(self, message: Call) -> CallResult:
@@ -142,6 +168,8 @@ class Link(ChargePoint):  # type: ignore[misc]
         return result
 
     async def _send(self, message: str) -> None:
+        if self.clock_offset_s:
+            message = json.dumps(shifted(json.loads(message), self.clock_offset_s))
         LOGGER.debug("%s: sends %s", self.id, message)
         await self._connection.send(message)
 

@@ -24,6 +24,7 @@ from optivgi.model.clock import Clock
 from simulator import maintenance
 from simulator.charger import Charger, ChargerSpec
 from simulator.commands16 import StationLink
+from simulator.faults.fault import Incident
 from simulator.outbox import Outbox, belongs
 from simulator.outputs import (
     AuthorizationWanted,
@@ -112,6 +113,8 @@ class Station:
         self._reboot: RebootWanted | None = None
         self._reboot_by: datetime | None = None
         self._reachable: bool | None = None
+        self._socket: ClientConnection | None = None
+        self._cut_until: datetime | None = None
 
     # What others see
 
@@ -176,6 +179,26 @@ class Station:
         self.charger.present(connector_id, id_tag, at)
         self.flush()
 
+    def befall(self, incident: Incident, at: datetime) -> None:
+        """Its link is cut for a while, or its power."""
+        LOGGER.info("%s: %s", self.station_id, "its power fails" if incident.kind == "reboot" else "its link is cut")
+        if incident.kind == "reboot":
+            self.charger.lose_power(at)
+            self.charger.say(RebootWanted(hard=True))
+        else:
+            self._cut_until = at + timedelta(seconds=incident.for_s)
+        if self._socket is not None:
+            self._socket.transport.abort()
+        self.flush()
+
+    def monotonic(self) -> float:
+        """Seconds of site time since some beginning."""
+        return self._clock.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Returns after `seconds` of site time."""
+        await self._clock.sleep(max(seconds, 0.0))
+
     def trigger(self, message: str) -> None:
         """Has a message sent that the CSMS triggered, even before it has accepted the station."""
         if message == "BootNotification":
@@ -220,17 +243,24 @@ class Station:
         """Never returns; cancel it."""
         delays = self._delays()
         while True:
-            socket = await self._connect()
+            if (cut_s := self._cut_s()) > 0:
+                await self._clock.sleep(cut_s)
+            socket = self._socket = await self._connect()
             if socket is not None:
                 try:
-                    if await self._session(socket):
+                    if self._cut_s() <= 0 and await self._session(socket):
                         delays = self._delays()
                 finally:
+                    self._socket = None
                     await socket.close()
             if self._reboot is not None:
                 await self._come_up_again()
             else:
                 await self._clock.sleep(next(delays))
+
+    def _cut_s(self) -> float:
+        """How long its link stays cut."""
+        return 0.0 if self._cut_until is None else (self._cut_until - self.now()).total_seconds()
 
     async def _connect(self) -> ClientConnection | None:
         url = f"{self._options.url}/{quote(self.station_id, safe='')}"
@@ -266,11 +296,13 @@ class Station:
         taken = False
         try:
             if self._registered:
+                self.charger.forget_profiles("reconnect")
                 self._come_online()
             async with asyncio.TaskGroup() as group:
-                reader = group.create_task(link.start())
+                background = [group.create_task(link.start()), group.create_task(link.answer_late())]
                 await self._talk(link)
-                reader.cancel()
+                for task in background:
+                    task.cancel()
         except* ConnectionClosed as lost:
             LOGGER.info("%s lost its connection: %s", self.station_id, lost.exceptions[0])
             self._reachable = False

@@ -6,23 +6,33 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from optivgi.model.charging_profile import RateUnit
+from optivgi.model.charging_profile import ChargingProfile, RateUnit
 from optivgi.model.composite import Supply, limit_at
 from simulator.connector import LEAST_PILOT_A, Connector
-from simulator.profiles import ProfileStore
+from simulator.faults.fault import Faults
+from simulator.profiles import STATION, ProfileStore
 from simulator.vehicle import Vehicle
 
 
-def set_offers(connectors: Iterable[Connector], profiles: ProfileStore, supply: Supply, at: datetime) -> None:
+def set_offers(
+    connectors: Iterable[Connector],
+    profiles: ProfileStore,
+    supply: Supply,
+    at: datetime,
+    faults: Faults,
+) -> None:
     """Sets `offered_a` of every connector, and the phases that its EV is switched to."""
+    maxima = faults.in_force(STATION, profiles.of_station, at)
     active: list[tuple[int, Connector, Vehicle]] = []
     for connector in connectors:
         connector.offered_a = 0.0
         if connector.transaction is not None and connector.vehicle is not None:
-            _offer(connector, connector.vehicle, profiles, supply, at)
+            installed = faults.in_force(connector.connector_id, profiles.of_connector(connector.connector_id), at)
+            _offer(connector, connector.vehicle, supply, at, installed=installed, maxima=maxima)
+            connector.offered_a = _spoiled(connector, supply, at, faults)
             active.append((connector.transaction.tx, connector, connector.vehicle))
     in_order = [(connector, car) for _, connector, car in sorted(active, key=lambda one: one[0])]
-    _share_maximum(in_order, profiles, at)
+    _share_maximum(in_order, maxima, at)
 
 
 def share(total: float, demands: Sequence[float], least: Sequence[float]) -> list[float]:
@@ -39,14 +49,22 @@ def share(total: float, demands: Sequence[float], least: Sequence[float]) -> lis
         chosen.remove(max(short))
 
 
-def _offer(connector: Connector, car: Vehicle, profiles: ProfileStore, supply: Supply, at: datetime) -> None:
+def _offer(
+    connector: Connector,
+    car: Vehicle,
+    supply: Supply,
+    at: datetime,
+    *,
+    installed: tuple[ChargingProfile, ...],
+    maxima: tuple[ChargingProfile, ...],
+) -> None:
     transaction = connector.transaction
-    if transaction is None or not transaction.allowed or connector.error_code != "NoError":
+    if transaction is None or not _usable(connector):
         return
     wired = min(car.spec.phases, supply.phases)
     limit = limit_at(
-        profiles.of_connector(connector.connector_id),
-        profiles.of_station,
+        installed,
+        maxima,
         at,
         transaction.for_profiles,
         unit=RateUnit.A,
@@ -56,13 +74,26 @@ def _offer(connector: Connector, car: Vehicle, profiles: ProfileStore, supply: S
     connector.offered_a = supply.max_current_a if limit is None else min(limit.value, supply.max_current_a)
 
 
-def _share_maximum(active: Sequence[tuple[Connector, Vehicle]], profiles: ProfileStore, at: datetime) -> None:
+def _usable(connector: Connector) -> bool:
+    return connector.transaction is not None and connector.transaction.allowed and connector.error_code == "NoError"
+
+
+def _spoiled(connector: Connector, supply: Supply, at: datetime, faults: Faults) -> float:
+    """What a faulty station offers instead; no fault feeds an EV that may not charge."""
+    if not _usable(connector):
+        return connector.offered_a
+    return min(faults.offered_a(connector, connector.offered_a, supply.max_current_a, at), supply.max_current_a)
+
+
+def _share_maximum(
+    active: Sequence[tuple[Connector, Vehicle]], maxima: tuple[ChargingProfile, ...], at: datetime
+) -> None:
     """Keeps the sum of the offers to EVs that want energy within the station's maximum, in that profile's own unit.
 
     Amperes are added as if all EVs were on the same phase, which is never too much.
     """
     for unit in RateUnit:
-        maximum = limit_at((), profiles.of_station, at, None, unit=unit)
+        maximum = limit_at((), maxima, at, None, unit=unit)
         if maximum is None or maximum.profile.schedule.unit is not unit:
             continue
         wanting = [(connector, car) for connector, car in active if car.wants_energy]

@@ -43,11 +43,12 @@ class TransactionStarted:
 
 @dataclass(frozen=True, slots=True)
 class MeterSampled:
-    """The meter of a connector was read; `tx` None outside a transaction."""
+    """The meter of a connector was read; `tx` None outside a transaction. `id_offset` is added to the id that it is told under."""
 
     connector_id: int
     tx: int | None
     samples: tuple[Sample, ...]
+    id_offset: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ def transaction_request(output: TransactionOutput, transaction_id: str | None) -
             reservation_id=output.reservation_id,
         )
     if isinstance(output, MeterSampled):
-        return call.MeterValues(output.connector_id, meter_values_to_wire(output.samples), number)
+        return call.MeterValues(output.connector_id, meter_values_to_wire(output.samples), number + output.id_offset)
     return call.StopTransaction(
         meter_stop=output.meter_stop_wh,
         timestamp=timestamp(output.at),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from difflib import get_close_matches
 from itertools import combinations
@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from simulator.errors import ScenarioError
-from simulator.vehicle import VehicleSpec
-
-FAULT_KINDS: tuple[str, ...] = ()
-"""The kinds of fault that a scenario may order; none so far."""
+from simulator.faults.catalogue import FaultSpec, ev_faults, problems, specs
+from simulator.faults.vehicle import vehicle_with
+from simulator.vehicle import Vehicle, VehicleSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +58,11 @@ class Session:
     efficiency: float = _field(_number("a share from 0.1 to 1", 0.92, 0.1, 1), default=0.92)
     ramp_up_kw_per_s: float = _field(_number("kW per second from 0.01 to 1000", 2.0, 0.01, 1000), default=2.0)
     ramp_down_s: float = _field(_number("seconds from 0 to 60", 1.0, 0, 60), default=1.0)
+    faults: tuple[FaultSpec, ...] = _field(_Must(list, "a list of faults", ["ignores_zero"]), default=())
+
+    def arriving(self, voltage_v: float, station_faults: Iterable[FaultSpec] = ()) -> Vehicle:
+        """Its EV as it arrives, with its own faults and those that its station gives to every EV."""
+        return vehicle_with(ev_faults((*self.faults, *station_faults)), self.vehicle(voltage_v), self.arrival_soc)
 
     def vehicle(self, voltage_v: float) -> VehicleSpec:
         """The EV of this session, at an EVSE of `voltage_v` per phase."""
@@ -77,11 +81,29 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What happens at a site. `meter_interval_s` None leaves it to METER_VALUES_INTERVAL."""
+    """What happens at a site, and what is wrong with which station. `meter_interval_s` None leaves it to METER_VALUES_INTERVAL.
+
+    `limit_kw` and `outcome` are for whoever judges the run: the site limit that the scenario is made for, what is to come of
+    it, and for how many seconds physics lets the site be over the limit at most.
+    """
 
     description: str
     sessions: tuple[Session, ...]
     meter_interval_s: int | None = None
+    stations: Mapping[str, tuple[FaultSpec, ...]] = field(default_factory=dict)
+    limit_kw: float | None = None
+    outcome: str = ""
+    over_s: float = 0.0
+
+    def faults_of(self, station_id: str) -> tuple[tuple[int | None, FaultSpec], ...]:
+        """A station's faults, each with the only connector that it concerns: those of its sessions concern theirs."""
+        own = tuple((None, spec) for spec in self.stations.get(station_id, ()))
+        return own + tuple(
+            (session.connector_id, spec)
+            for session in self.sessions
+            if session.station_id == station_id
+            for spec in session.faults
+        )
 
     @property
     def duration_s(self) -> float:
@@ -107,11 +129,26 @@ def parse_scenario(text: str, name: str, station_ids: Sequence[str], connectors_
         document = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
     except (ValueError, RecursionError) as error:
         raise ScenarioError(f"{name}: is not JSON: {error}") from None
-    problems = [f"{name}: {problem}" for problem in _problems(document, station_ids, connectors_per_station)]
-    if problems:
-        raise ScenarioError(*problems)
-    sessions = tuple(Session(**session) for session in document["sessions"])
-    return Scenario(document.get("description", ""), sessions, document.get("meter_interval_s"))
+    found = [f"{name}: {problem}" for problem in _problems(document, station_ids, connectors_per_station)]
+    if found:
+        raise ScenarioError(*found)
+    named = document.get("stations", {})
+    return Scenario(
+        document.get("description", ""),
+        tuple(_session(session) for session in document["sessions"]),
+        document.get("meter_interval_s"),
+        {
+            station_id: specs([*document.get("faults", []), *named.get(station_id, {"faults": []})["faults"]])
+            for station_id in station_ids
+        },
+        document.get("limit_kw"),
+        document.get("outcome", ""),
+        document.get("over_s", 0.0),
+    )
+
+
+def _session(given: Mapping[str, Any]) -> Session:
+    return Session(**{**given, "faults": specs(given.get("faults", []))})
 
 
 def _no_constant(constant: str) -> None:
@@ -129,7 +166,11 @@ _TOP = {
     "description": _Must(str, "a text", "Six EVs, one after the other"),
     "sessions": _Must(list, "a list of sessions", []),
     "meter_interval_s": _number("whole seconds from 1 to 86400", 10, 1, 86_400, kind=int),
-    "faults": _Must(list, "a list", []),
+    "faults": _Must(list, "a list of faults of every station", ["meter_doubled"]),
+    "stations": _Must(dict, "an object of stations", {"OPTIVGI-STATION-01": {"faults": ["rejects_zero"]}}),
+    "limit_kw": _number("kW above 0 and at most 1000000", 12, 0.001, 1_000_000),
+    "outcome": _Must(str, "a text", "the site stays under its limit"),
+    "over_s": _number("seconds from 0 to 86400", 0, 0, 86_400),
 }
 
 
@@ -139,8 +180,10 @@ def _problems(document: Any, station_ids: Sequence[str], connectors_per_station:
         return
     yield from _field_problems("", document, _TOP, required={"sessions"})
     if isinstance(document.get("faults"), list):
-        for index, fault in enumerate(document["faults"]):
-            yield f"faults[{index}] is {_shown(fault)}; this version knows no faults: leave the list empty"
+        yield from problems("faults", document["faults"])
+    if isinstance(document.get("stations"), dict):
+        for station_id, station in document["stations"].items():
+            yield from _station_problems(station_id, station, station_ids)
     sessions = document.get("sessions")
     if not isinstance(sessions, list):
         return
@@ -155,12 +198,29 @@ def _problems(document: Any, station_ids: Sequence[str], connectors_per_station:
             yield f"{place} is {_shown(session)}; it must be an object"
             continue
         found = list(_field_problems(f"{place}.", session, musts, required))
+        if isinstance(session.get("faults"), list):
+            found += problems(f"{place}.faults", session["faults"])
         yield from found
         if not found:
-            sound.append((index, Session(**session)))
+            sound.append((index, _session(session)))
     for index, session in sound:
         yield from _session_problems(f"sessions[{index}]", session, station_ids, connectors_per_station)
     yield from _clashes(sound)
+
+
+def _station_problems(station_id: str, station: Any, station_ids: Sequence[str]) -> Iterator[str]:
+    place = f"stations.{station_id}"
+    if station_id not in station_ids:
+        yield f"{place} is a station that STATION_IDS does not have; {_near(station_id, station_ids)}"
+    if not isinstance(station, dict) or station.keys() != {"faults"}:
+        yield f'{place} is {_shown(station)}; it must be an object with faults, e.g. {{"faults": ["rejects_zero"]}}'
+        return
+    yield from problems(f"{place}.faults", station["faults"])
+
+
+def _near(station_id: str, station_ids: Sequence[str]) -> str:
+    near = get_close_matches(station_id, station_ids, n=1)
+    return f"did you mean {near[0]}?" if near else f"known are {', '.join(station_ids[:10])}"
 
 
 def _field_problems(
@@ -183,7 +243,7 @@ def _field_problems(
 def _fits(value: Any, must: _Must) -> bool:
     if must.kind is str:
         return isinstance(value, str) and must.low <= len(value) <= must.high and value.strip() == value
-    if must.kind in (bool, list):
+    if must.kind in (bool, list, dict):
         return isinstance(value, must.kind)
     if isinstance(value, bool) or not isinstance(value, int if must.kind is int else int | float):
         return False
@@ -192,8 +252,7 @@ def _fits(value: Any, must: _Must) -> bool:
 
 def _session_problems(place: str, session: Session, station_ids: Sequence[str], connectors: int) -> Iterator[str]:
     if session.station_id not in station_ids:
-        near = get_close_matches(session.station_id, station_ids, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(station_ids[:10])}"
+        hint = _near(session.station_id, station_ids)
         yield f"{place}.station_id is {session.station_id!r}, which STATION_IDS does not have; {hint}"
     if session.connector_id > connectors:
         yield (

@@ -23,6 +23,7 @@ class VehicleSpec:
     """An EV as it is built. Powers are drawn from the EVSE, before the losses of the on-board charger.
 
     `cutoff` is the smallest acceptance as a share of the maximum, so that a full charge is reached in finite time.
+    `share` is what it takes of what it could take.
     """
 
     capacity_kwh: float
@@ -35,6 +36,7 @@ class VehicleSpec:
     cutoff: float = 0.05
     ramp_up_kw_per_s: float = 2.0
     ramp_down_s: float = 1.0
+    share: float = 1.0
 
     @property
     def watts_per_ampere(self) -> float:
@@ -83,6 +85,9 @@ class Vehicle:
         """Whether it draws, or heads for drawing, anything at this offer."""
         return self.wants_energy and offered_a >= self.spec.min_current_a - 1e-9
 
+    def begin(self) -> None:
+        """A transaction begins at its EVSE."""
+
     def acceptance_kw(self, soc: float | None = None) -> float:
         """The most that its battery takes at a state of charge."""
         missing = 1 - (self.soc if soc is None else soc)
@@ -110,7 +115,7 @@ class Vehicle:
 
     def _piece(self, left: float, offered_a: float) -> tuple[float, float]:
         """Follows one piece of the motion: its length in seconds (<= left) and the energy drawn in it."""
-        usable_a = min(offered_a, self.max_current_a) if self.charges_at(offered_a) else 0.0
+        usable_a = min(offered_a, self.max_current_a) * self.spec.share if self.charges_at(offered_a) else 0.0
         offered_kw = usable_a * self.spec.voltage_v * self.phases / 1000
         goal_kw = min(offered_kw, self.acceptance_kw())
         if abs(goal_kw - self.power_kw) > 1e-9:

@@ -128,7 +128,7 @@ def test_next_ev_may_come_when_the_last_one_leaves() -> None:
         ('{"sessions": []}', "sessions is empty"),
         ('{"sessions": {}}', "sessions is {}; it must be a list"),
         ('{"sessions": [7]}', "sessions[0] is 7; it must be an object"),
-        ('{"sessions": [], "faults": [{}]}', "faults[0] is {}; this version knows no faults"),
+        ('{"sessions": [], "faults": [{}]}', "faults[0] is {}; it must be the name of a fault"),
         ('{"sessions": [], "meter_interval_s": 0}', "meter_interval_s is 0; it must be whole seconds from 1"),
     ],
 )
