@@ -28,12 +28,11 @@ class AdherenceSettings:
 @dataclass(frozen=True, slots=True)
 class Sample:
     """A meter's newest word about an EV. `allowed_kw` is the most that it was allowed within the settling time before it
-    (None: nobody knows), `least_kw` the least power other than 0 that can be sent."""
+    (None: nobody knows)."""
 
     measured_kw: float
     measured_at: datetime
     allowed_kw: float | None
-    least_kw: float
 
 
 class Stage(StrEnum):

@@ -15,7 +15,7 @@ from optivgi.ledger import Ledger, Policy
 from optivgi.limits.base import LimitSource, OneCircuit, SiteSource
 from optivgi.model.clock import Clock
 from optivgi.model.ev import EV
-from optivgi.model.framing import Framing, frame
+from optivgi.model.framing import EVState, Framing, frame
 from optivgi.model.horizon import GridSettings
 from optivgi.model.limit_series import LimitSeries, LimitStep
 from optivgi.model.plan import Plan, Reason
@@ -23,6 +23,8 @@ from optivgi.model.problem import Problem
 from optivgi.model.site import Site
 from optivgi.model.snapshot import RefusedEV, Snapshot
 from optivgi.outlook import NextChange, next_changes
+from optivgi.oversight import Oversight, OversightSettings
+from optivgi.profile_form import FormBook
 from optivgi.record import CycleRecord, EVDecision, OutOfControl
 from optivgi.translation.base import Outcome, OutcomeStatus, PowerCommand, Translation
 
@@ -33,6 +35,8 @@ NOT_CONNECTED = "its station is not connected"
 NOT_FOLLOWING = "its station did not take its profile"
 LEAD_S = 5.0
 """A known drop of the limit is acted on this much earlier than EVs need to follow."""
+MOST_FORMS = 12
+"""Refused profiles are sent in so many forms at most before they count as refused."""
 ANSWER_DEADLINE_S = 60.0
 """The translation has its own deadlines; after this one its silence counts as an unknown outcome."""
 
@@ -48,6 +52,7 @@ class Ports:
     planner: Planner
     clock: Clock
     sites: SiteSource = field(default_factory=OneCircuit)
+    forms: FormBook = field(default_factory=FormBook)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,9 @@ class CycleSettings:
     assumed_stay_s: float = 8 * 3600.0
     least_connectors: int = 0
     """How many connectors share the limit in a safe start, even if fewer ever reported."""
+    look_s: float = 0.0
+    """Meters are looked at this often between plans; 0 is only when planning."""
+    oversight: OversightSettings = field(default_factory=OversightSettings)
 
     @property
     def lead_s(self) -> float:
@@ -72,12 +80,15 @@ class Group:
 
     name: str
     ledger: Ledger
+    oversight: Oversight = field(default_factory=Oversight)
     snapshot: Snapshot | None = None
     peak: LimitSeries | None = None
     site: Site | None = None
     shares: dict[Key, float] = field(default_factory=dict)
     targets: dict[Key, float] = field(default_factory=dict)
     may_raise: bool = False
+    news: bool = False
+    """Whether the last read showed anything by which the plan should change."""
     cycles: int = 0
     planned_at: float = float("-inf")
     decided_at: float = float("-inf")
@@ -124,6 +135,15 @@ async def run_cycle(group: Group, ports: Ports, settings: CycleSettings, reasons
     return record
 
 
+async def look(group: Group, ports: Ports) -> bool:
+    """Reads and judges without planning; whether there is something that a plan must take into account."""
+    before = group.ledger.accounts.keys()
+    unreadable = await _read(group, ports)
+    if unreadable:
+        return group.may_raise
+    return group.news or before != group.ledger.accounts.keys()
+
+
 async def _read(group: Group, ports: Ports) -> str:
     """Takes in a fresh snapshot and the CSMS's own limit; what could not be read stays as it was. Says what failed."""
     async with asyncio.TaskGroup() as tasks:
@@ -132,11 +152,22 @@ async def _read(group: Group, ports: Ports) -> str:
     snapshot, limit = evs.result(), peak.result()
     if isinstance(snapshot, Snapshot):
         group.snapshot = snapshot
-        group.ledger.observe(snapshot, Instant.of(ports.clock))
+        _take_in(group, snapshot, Instant.of(ports.clock))
     if not isinstance(limit, TranslationError):
         group.peak = limit
     failed = next((result for result in (snapshot, limit) if isinstance(result, TranslationError)), None)
     return "" if failed is None else str(failed) or type(failed).__name__
+
+
+def _take_in(group: Group, snapshot: Snapshot, when: Instant) -> None:
+    ledger, oversight = group.ledger, group.oversight
+    ledger.observe(snapshot, when)
+    group.news = oversight.look(snapshot, when.now)
+    overdraws = oversight.overdraws()
+    for key in {*ledger.overdrawn, *overdraws}:
+        ledger.overdraw(key, overdraws.get(key))
+    for key in oversight.spoilt():
+        ledger.spoilt(key)
 
 
 async def _attempt(reading: Awaitable[_T]) -> _T | TranslationError:
@@ -157,8 +188,10 @@ def _frame(group: Group, snapshot: Snapshot, site: Site, settings: CycleSettings
     evs, uncontrolled = [], []
     for ev in snapshot.evs:
         account = accounts[ev.station_id, ev.connector_id]
+        why = group.oversight.out_of_control(account.key, when.now)
         if stuck(account.key, when.at):
             why = NOT_CONNECTED if not account.online else NOT_FOLLOWING
+        if why:
             uncontrolled.append(RefusedEV(ev.ev_id, ev.station_id, ev.connector_id, ev.transaction_id, why))
         else:
             evs.append(replace(ev, min_kw=account.min_kw) if ev.min_kw < account.min_kw <= ev.max_kw else ev)
@@ -166,9 +199,17 @@ def _frame(group: Group, snapshot: Snapshot, site: Site, settings: CycleSettings
         replace(snapshot, evs=tuple(evs), refused=(*snapshot.refused, *uncontrolled)),
         site,
         when.now,
-        states=group.ledger.states(when),
+        states=_states(group, when),
         grid=GridSettings(assumed_stay_s=settings.assumed_stay_s),
     )
+
+
+def _states(group: Group, when: Instant) -> dict[str, EVState]:
+    states = group.ledger.states(when)
+    for account in group.ledger.accounts.values():
+        share_kw = group.shares.get(account.key, 0.0)
+        states[account.ev_id] = group.oversight.state(account.key, states[account.ev_id], when.now, share_kw)
+    return states
 
 
 async def _decide(group: Group, ports: Ports, settings: CycleSettings, problem: Problem) -> tuple[Plan | None, str]:
@@ -192,7 +233,10 @@ def _aim(group: Group, plan: Plan, framing: Framing) -> None:
     accounts = group.ledger.accounts.values()
     planned = dict(zip(framing.problem.ev_ids, plan.power_kw[:, 0].tolist(), strict=True))
     group.targets = {
-        account.key: planned.get(account.ev_id, group.shares.get(account.key, 0.0)) for account in accounts
+        account.key: group.oversight.target_kw(
+            account.key, planned.get(account.ev_id, group.shares.get(account.key, 0.0))
+        )
+        for account in accounts
     }
 
 
@@ -220,12 +264,14 @@ def next_wave(group: Group, settings: CycleSettings, clock: Clock) -> tuple[Powe
     ledger = group.ledger
     ledger.tick(when.at)
     limits = limits_at(group.site, ledger.accounts.values(), when.now, settings.lead_s)
-    commands = (
+    planned = (
         *next_commands(ledger, group.targets, limits, when, raises=group.may_raise),
         *safe_start_commands(ledger, group.shares, when),
     )
+    commands = tuple(group.oversight.wave(planned))
     for command in commands:
         ledger.sent(command)
+        group.oversight.sent(command)
     return commands
 
 
@@ -234,9 +280,10 @@ async def deliver(
 ) -> tuple[Outcome, ...]:
     """Sends commands and enters in the ledger what became of each; whatever is not known is an unknown outcome."""
     outcomes = tuple(Outcome(command, OutcomeStatus.UNKNOWN, "no answer") for command in commands)
+    sent_at = clock.now()
     try:
         async with clock.timeout(ANSWER_DEADLINE_S):
-            outcomes = await translation.send_power_to_evs(commands)
+            outcomes = await _send_in_form(group, translation, commands)
     except TimeoutError:
         reason = f"no answer within {ANSWER_DEADLINE_S:g} s"
         outcomes = tuple(Outcome(command, OutcomeStatus.UNKNOWN, reason) for command in commands)
@@ -245,8 +292,34 @@ async def deliver(
     finally:
         when = Instant.of(clock)
         for outcome in outcomes:
+            group.oversight.learned(outcome, sent_at, when.now)
             group.ledger.learned(outcome, when)
     return outcomes
+
+
+async def _send_in_form(
+    group: Group, translation: Translation, commands: Sequence[PowerCommand]
+) -> tuple[Outcome, ...]:
+    """Sends each command in the form that its station takes; what is refused goes out in other forms, some at a time."""
+    answers: dict[int, Outcome] = {}
+    pending = list(range(len(commands)))
+    for _ in range(MOST_FORMS):
+        shaped = [group.oversight.shaped(commands[i], _fallback_kw(group, commands[i])) for i in pending]
+        answered = await translation.send_power_to_evs(shaped)
+        refused = []
+        for i, answer in zip(pending, answered, strict=True):
+            answers[i] = Outcome(commands[i], answer.status, answer.reason)
+            if group.oversight.try_again(commands[i], answer):
+                refused.append(i)
+        pending = refused
+        if not pending:
+            break
+    return tuple(answers[i] for i in range(len(commands)))
+
+
+def _fallback_kw(group: Group, command: PowerCommand) -> float | None:
+    safe_start = group.ledger.safe_starts.get((command.station_id, command.connector_id))
+    return None if safe_start is None else safe_start.share_kw
 
 
 def next_change(group: Group, settings: CycleSettings, now: datetime) -> datetime | None:
@@ -264,6 +337,7 @@ def _account_for(record: CycleRecord, group: Group, plan: Plan | None, framing: 
     if snapshot is None:
         return
     record.plan = plan
+    record.alarms = group.oversight.alarms(when.now)
     evs = {ev.ev_id: ev for ev in snapshot.evs}
     if plan is not None:
         changes = next_changes(framing.problem, plan)
@@ -271,8 +345,9 @@ def _account_for(record: CycleRecord, group: Group, plan: Plan | None, framing: 
         record.decisions = tuple(_decision(group, evs[ev_id], reason, change) for ev_id, reason, change in rows)
     for refused in framing.refused:
         account = ledger.accounts.get((refused.station_id, refused.connector_id))
-        if account is not None and ledger.stuck(account.key, when.at):
-            counted_kw = ledger.lasting_kw(account.key, when, ahead=True)
+        beyond = account is not None and group.oversight.out_of_control(account.key, when.now)
+        if account is not None and (beyond or ledger.stuck(account.key, when.at)):
+            counted_kw = ledger.counted_kw(account.key, when)
             away = OutOfControl(refused.ev_id, refused.station_id, counted_kw, refused.reason)
             record.out_of_control = (*record.out_of_control, away)
         else:

@@ -107,6 +107,11 @@ class Ledger:
         else:
             self.overdrawn[key] = power_kw
 
+    def spoilt(self, key: Key) -> None:
+        """The safe start at `key` was replaced by something else, so it is to be sent again."""
+        if key in self.safe_starts:
+            self.safe_starts[key] = replace(self.safe_starts[key], stale=True)
+
     def worst_kw(self, key: Key, when: Instant) -> float:
         """The most that may be drawn at `key` at this moment; 0 without a transaction."""
         account = self.accounts.get(key)

@@ -115,6 +115,8 @@ class _Search:
     refusals: int = 0
     ignoring: bool = False
     """Forms are taken and not acted on, so that taking one proves nothing."""
+    taken_periods: int = 0
+    """The most periods that the station took in its form; it is not to blame for what is refused with no more."""
 
 
 @dataclass(slots=True)
@@ -130,21 +132,24 @@ class FormBook:
         search = self._searches.get((station_id, slot))
         return search.form if search is not None else self.known.get((model, slot), FIRST[slot])
 
-    def accepted(self, station_id: str, model: Model, slot: Slot, form: Form) -> bool:
-        """The station took a profile in `form`; the answer is whether that is news about its kind."""
+    def accepted(self, station_id: str, model: Model, slot: Slot, periods: int = 1) -> bool:
+        """The station took a profile of so many periods in its form; the answer is whether that is news about its kind."""
         search = self._search(station_id, model, slot)
-        search.refusals = 0
-        if search.form != form or search.ignoring:
+        search.refusals, search.taken_periods = 0, max(periods, search.taken_periods)
+        if search.ignoring:
             return False
         search.tried.clear()
-        return self._learn(model, slot, form)
+        return self._learn(model, slot, search.form)
 
-    def refused(self, station_id: str, model: Model, slot: Slot, own_unit: RateUnit) -> Form | None:
-        """The station refused a profile: the next form to try at once; None to leave it at that for now.
+    def refused(self, station_id: str, model: Model, slot: Slot, own_unit: RateUnit, periods: int = 1) -> Form | None:
+        """The station refused a profile of so many periods: the next form to try at once; None to leave it at that for now.
 
-        The first refusal changes nothing. When all forms have been refused the search begins anew at the next refusal.
+        The first refusal changes nothing, and none by a station that took such a profile before. When all forms have been
+        refused the search begins anew at the next refusal.
         """
         search = self._search(station_id, model, slot)
+        if periods <= search.taken_periods:
+            return None
         search.refusals += 1
         if search.refusals < REFUSALS_BEFORE_CHANGE:
             return None
@@ -217,7 +222,7 @@ class FormBook:
             search.form = search.tried[0]
             search.tried.clear()
             return None
-        search.form = following
+        search.form, search.taken_periods = following, 0
         return following
 
     def _learn(self, model: Model, slot: Slot, form: Form) -> bool:

@@ -12,6 +12,7 @@ from optivgi.model.limit_series import LimitStep
 from optivgi.model.plan import Plan, Reason
 from optivgi.model.snapshot import RefusedEV, Snapshot
 from optivgi.outlook import NextChange
+from optivgi.oversight import Alarm
 from optivgi.translation.base import Event, Outcome, PowerCommand
 
 
@@ -57,6 +58,8 @@ class CycleRecord:
     out_of_control: tuple[OutOfControl, ...] = ()
     unprotected: tuple[Key, ...] = ()
     """Connectors of stations that are away, at which a car would start at full power for all that is known."""
+    alarms: tuple[Alarm, ...] = ()
+    """What meters and stations show to be wrong now."""
     commands: list[PowerCommand] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     hops_ms: dict[str, float] = field(default_factory=dict)

@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from itertools import groupby
 
 from optivgi.account import Instant
-from optivgi.cycle import CycleSettings, Group, Ports, deliver, hold, next_change, next_wave, run_cycle
+from optivgi.cycle import CycleSettings, Group, Ports, deliver, hold, look, next_change, next_wave, run_cycle
 from optivgi.ledger import Ledger
+from optivgi.oversight import Oversight
 from optivgi.record import CycleRecord, Observer
 from optivgi.translation.backoff import Backoff
 from optivgi.translation.base import EventSource, OutcomeStatus, PowerCommand
@@ -20,8 +21,10 @@ log = logging.getLogger("optivgi.scheduler")
 
 ANSWERED = "answered"
 SETTLED = "settled"
-NO_NEW_FACTS = frozenset({ANSWERED, SETTLED})
-"""Reasons to send what has become possible, without reading and planning anew."""
+LOOK = "look"
+NO_NEW_FACTS = frozenset({ANSWERED, SETTLED, LOOK})
+"""Reasons to send what has become possible, or to look at meters, without planning anew."""
+METERED = "meters show something new"
 CHANGED = "control changed"
 LIMIT = "limit changes"
 RETRY = "retry"
@@ -54,7 +57,8 @@ class Scheduler:
         self._interval_s = interval_s
         self._observers = tuple(observers)
         self._backoff = backoff or Backoff(first_s=1.0, limit_s=60.0)
-        self._groups = {name: Group(name, Ledger(self._settings.policy)) for name in groups}
+        oversight, book = self._settings.oversight, ports.forms
+        self._groups = {name: Group(name, Ledger(self._settings.policy), Oversight(oversight, book)) for name in groups}
         self._wakeups = Wakeups(ports.clock, groups, group_of, interval_s, gather_s)
         self._failures = dict.fromkeys(groups, 0)
         self._was_protected = dict.fromkeys(groups, False)
@@ -102,6 +106,13 @@ class Scheduler:
         overdue = clock.monotonic() - group.planned_at >= self._interval_s
         record = None
         reasons = tuple(dict.fromkeys(wake.reason for wake in wakes if wake.reason not in NO_NEW_FACTS))
+        if (
+            not reasons
+            and not overdue
+            and any(wake.reason == LOOK for wake in wakes)
+            and await look(group, self._ports)
+        ):
+            reasons = (METERED,)
         if reasons or overdue:
             record = await run_cycle(group, self._ports, self._settings, reasons or (TIMER,))
             self.history.append(record)
@@ -135,6 +146,10 @@ class Scheduler:
             self._wakeups.wake_after(settles - when.at, group.name, SETTLED)
         if (retry := ledger.next_retry(when.at)) is not None:
             self._wakeups.wake_after(retry - when.at, group.name, RETRY)
+        if self._settings.look_s and group.oversight.watching:
+            self._wakeups.wake_after(self._settings.look_s, group.name, LOOK)
+        if (due := group.oversight.next_due(when.now)) is not None:
+            self._wakeups.wake_after((due - when.now).total_seconds(), group.name, LOOK)
         if (change := next_change(group, self._settings, when.now)) is not None:
             self._wakeups.wake_after((change - when.now).total_seconds(), group.name, LIMIT)
 

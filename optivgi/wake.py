@@ -42,8 +42,8 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Sleeper:
-    """One EV's sleep. `paused` says that it was paused in this transaction, `attempts` how often it was woken since it
-    last drew; `since` is when its phase began, or since when it has slept."""
+    """One EV's sleep. `paused` says that it was paused since it last drew, `attempts` how often it was woken since then;
+    `since` is when its phase began, or since when it has slept."""
 
     paused: bool = False
     phase: Phase = Phase.NONE
@@ -68,7 +68,7 @@ class Sleeper:
 def watched(sleeper: Sleeper, seen: Seen, settings: WakeSettings) -> Sleeper:
     """The next state. An EV that draws is awake; one that never was paused, or has all it wants, is let sleep."""
     if seen.measured_kw is not None and seen.measured_kw > ASLEEP_KW:
-        return Sleeper(paused=sleeper.paused, woken=sleeper.attempts)
+        return Sleeper(woken=sleeper.attempts)
     in_phase_s = 0.0 if sleeper.since is None else (seen.at - sleeper.since).total_seconds()
     if sleeper.phase is Phase.ZERO:
         ended = in_phase_s >= settings.zero_s

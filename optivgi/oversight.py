@@ -1,0 +1,335 @@
+"""What meters and answers teach about one station group's EVs and stations, and what follows from it. Pure.
+
+It knows nothing of planning: it says which EVs count at their draw, how much each can use, which profiles go out again
+and in which form, and what a site manager must be told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from optivgi.account import NOT_INSTALLED, Key
+from optivgi.adherence import (
+    Action,
+    AdherenceSettings,
+    Conduct,
+    Sample,
+    given,
+    judged,
+)
+from optivgi.allowance import Allowance
+from optivgi.model.charging_profile import Purpose
+from optivgi.model.ev import EV, Connector
+from optivgi.model.framing import EVState
+from optivgi.model.snapshot import Snapshot
+from optivgi.model.units import is_aware
+from optivgi.model.wire import wire_minimum
+from optivgi.profile_form import FormBook, Model, Setting, Slot, reshaped
+from optivgi.translation.base import Outcome, OutcomeStatus, PowerCommand
+from optivgi.usage import Draw, Usage, UsageSettings, held, silent_s, used
+from optivgi.wake import Phase, Seen, Sleeper, WakeSettings, watched
+
+REFUSED = frozenset({OutcomeStatus.REJECTED, OutcomeStatus.NOT_SUPPORTED})
+ZERO_KW = 1e-9
+
+
+class PausePolicy(StrEnum):
+    """What may be done where a station does not pause: give the EV its minimum, or keep asking for 0."""
+
+    MINIMUM = "minimum"
+    ZERO = "zero"
+
+
+@dataclass(frozen=True, slots=True)
+class OversightSettings:
+    """How EVs and stations are watched."""
+
+    adherence: AdherenceSettings = field(default_factory=AdherenceSettings)
+    usage: UsageSettings = field(default_factory=UsageSettings)
+    wake: WakeSettings = field(default_factory=WakeSettings)
+    pause: PausePolicy = PausePolicy.MINIMUM
+
+    @property
+    def keep_s(self) -> float:
+        """How far back it matters what was allowed."""
+        return self.adherence.fresh_s + max(self.usage.ramp_s, self.adherence.settle_s)
+
+
+class AlarmKind(StrEnum):
+    """What is wrong."""
+
+    OVERDRAW = "overdraw"
+    NO_PAUSE = "no pause"
+    ASLEEP = "asleep"
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Something at a connector that a site manager must know. `text` says what, and what is done about it."""
+
+    kind: AlarmKind
+    key: Key
+    ev_id: str
+    text: str
+
+
+@dataclass(slots=True)
+class _Watched:
+    """One transaction, as it is watched."""
+
+    ev: EV
+    allowance: Allowance
+    conduct: Conduct = field(default_factory=Conduct)
+    usage: Usage = field(default_factory=Usage)
+    sleeper: Sleeper = field(default_factory=Sleeper)
+
+    @property
+    def least_kw(self) -> float:
+        return wire_minimum(self.ev.min_kw, self.ev.unit, self.ev.volts)
+
+
+@dataclass(slots=True)
+class Oversight:
+    """The watch over one station group. `book` may be shared between groups."""
+
+    settings: OversightSettings = field(default_factory=OversightSettings)
+    book: FormBook = field(default_factory=FormBook)
+    _watched: dict[Key, _Watched] = field(default_factory=dict)
+    _connectors: dict[Key, Connector] = field(default_factory=dict)
+    _in_flight: dict[Key, int] = field(default_factory=dict)
+    _resend: set[Key] = field(default_factory=set)
+    _no_pause: set[str] = field(default_factory=set)
+    """Stations that do not pause."""
+    _zeros_refused: dict[str, int] = field(default_factory=dict)
+    _standing_in: dict[Key, float] = field(default_factory=dict)
+    """Connectors whose safe start was replaced by a profile for one transaction, and the most that it allows."""
+
+    def look(self, snapshot: Snapshot, now: datetime) -> bool:
+        """Takes in a fresh read; the answer is whether something follows from it that is worth a new plan."""
+        self._connectors = {connector.key: connector for connector in snapshot.connectors}
+        present: dict[Key, _Watched] = {}
+        for ev in snapshot.evs:
+            key = ev.station_id, ev.connector_id
+            known = self._watched.get(key)
+            if known is None or known.allowance.transaction_id != ev.transaction_id:
+                known = _Watched(ev, Allowance(ev.transaction_id, ev.volts))
+            known.ev = ev
+            present[key] = known
+        self._watched = present
+        self._resend &= present.keys()
+        for connector in snapshot.connectors:
+            if connector.clock_skew_s:
+                self.book.prefer_relative(connector.station_id, _model(connector))
+        before = self._situation(now)
+        for key, one in present.items():
+            if not self._in_flight.get(key):
+                self._judge(key, one, now)
+        return bool(self._resend) or self._situation(now) != before
+
+    def overdraws(self) -> Mapping[Key, float]:
+        """Connectors that count at least so many kW, whatever their profiles say."""
+        drawn = {key: kw for key, one in self._watched.items() if (kw := one.conduct.overdraw_kw) is not None}
+        ended = {key: kw for key, kw in self._standing_in.items() if key not in self._watched}
+        return {**ended, **drawn}
+
+    def spoilt(self) -> tuple[Key, ...]:
+        """Connectors without a transaction whose safe start is to be sent again."""
+        return tuple(key for key in self._standing_in if key not in self._watched)
+
+    def state(self, key: Key, state: EVState, now: datetime, share_kw: float) -> EVState:
+        """`state` with what planning should know of the EV besides."""
+        one = self._watched.get(key)
+        if one is None:
+            return state
+        usable_kw = held(one.usage, silent_s(one.usage, now), state.allowed_kw, share_kw, self.settings.usage)
+        return replace(state, usable_kw=usable_kw, pausable=key[0] not in self._no_pause)
+
+    def out_of_control(self, key: Key, now: datetime) -> str:
+        """Why others are planned around what is drawn at `key`; empty if it can be planned."""
+        one = self._watched.get(key)
+        if one is None:
+            return ""
+        if one.conduct.alarming(now, self.settings.adherence):
+            return f"it draws {one.conduct.drawn_kw:.1f} kW whatever it is allowed"
+        return "its station does not pause" if key[0] in self._no_pause and one.ev.energy_needed_kwh <= 0 else ""
+
+    def target_kw(self, key: Key, planned_kw: float) -> float:
+        """What is to be sent in place of what was planned."""
+        one = self._watched.get(key)
+        if one is None:
+            return planned_kw
+        if key[0] in self._no_pause:
+            return max(planned_kw, one.least_kw)
+        return one.sleeper.target_kw(planned_kw, one.least_kw)
+
+    def alarms(self, now: datetime) -> tuple[Alarm, ...]:
+        """All that is wrong now."""
+        return tuple(alarm for key, one in self._watched.items() for alarm in self._alarms(key, one, now))
+
+    def next_due(self, now: datetime) -> datetime | None:
+        """When to look again at the latest, because a step is due then."""
+        return min((at for one in self._watched.values() for at in self._dues(one) if at > now), default=None)
+
+    @property
+    def watching(self) -> bool:
+        """Whether there is anybody to look at."""
+        return bool(self._watched)
+
+    def wave(self, commands: Sequence[PowerCommand]) -> Iterator[PowerCommand]:
+        """`commands` and what is to be sent again; without safe starts that would replace a running transaction's."""
+        taken = {_key(command) for command in commands if command.profile.purpose is Purpose.TX}
+        for command in commands:
+            standing = _key(command) in self._standing_in and _key(command) in self._watched
+            if not (standing and command.profile.purpose is Purpose.TX_DEFAULT):
+                yield command
+        for key in sorted(self._resend - taken):
+            last = self._watched[key].allowance.last
+            if last is not None and not self._in_flight.get(key):
+                yield last
+        self._resend.clear()
+
+    def sent(self, command: PowerCommand) -> None:
+        """`command` is on its way."""
+        self._in_flight[_key(command)] = self._in_flight.get(_key(command), 0) + 1
+
+    def shaped(self, command: PowerCommand, fallback_kw: float | None) -> PowerCommand:
+        """`command` in the form that its station takes. `fallback_kw` is what its TxDefaultProfile allows."""
+        key = _key(command)
+        connector, one = self._connectors.get(key), self._watched.get(key)
+        if connector is None:
+            return command
+        form = self.book.form(key[0], _model(connector), Slot.of(command))
+        volts = connector.volts if one is None else one.ev.volts
+        return reshaped(command, form, Setting(volts, None if one is None else one.ev.arrival, fallback_kw))
+
+    def try_again(self, command: PowerCommand, answer: Outcome) -> bool:
+        """Takes in a station's answer to `command` in its present form; whether to send it in another form at once."""
+        key, slot = _key(command), Slot.of(command)
+        connector = self._connectors.get(key)
+        if connector is None:
+            return False
+        model, periods = _model(connector), len(command.profile.schedule.periods)
+        if answer.status is OutcomeStatus.ACCEPTED:
+            self.book.accepted(key[0], model, slot, periods)
+            return False
+        if answer.status not in REFUSED:
+            return False
+        if slot is Slot.TRANSACTION and command.limit_kw <= ZERO_KW and self.settings.pause is PausePolicy.MINIMUM:
+            self._zeros_refused[key[0]] = self._zeros_refused.get(key[0], 0) + 1
+            if self._zeros_refused[key[0]] > 1:
+                self._no_pause.add(key[0])
+            return False
+        return self.book.refused(key[0], model, slot, command.profile.schedule.unit, periods) is not None
+
+    def learned(self, outcome: Outcome, sent_at: datetime, now: datetime) -> None:
+        """What became of a command in the end."""
+        command, key = outcome.command, _key(outcome.command)
+        self._in_flight[key] = max(0, self._in_flight.get(key, 0) - 1)
+        accepted = outcome.status is OutcomeStatus.ACCEPTED
+        if command.profile.purpose is Purpose.TX_DEFAULT:
+            if accepted and key not in self._watched:
+                self._standing_in.pop(key, None)
+            return
+        form = self.book.form(key[0], self._model(key), Slot.TRANSACTION)
+        if form.purpose is Purpose.TX_DEFAULT and outcome.status not in NOT_INSTALLED:
+            self._standing_in[key] = max(self._standing_in.get(key, 0.0), command.limit_kw)
+        one = self._watched.get(key)
+        if one is None or one.allowance.transaction_id != command.profile.transaction_id:
+            return
+        if accepted:
+            one.allowance = one.allowance.confirmed(command, sent_at, now, self.settings.keep_s)
+        elif outcome.status not in NOT_INSTALLED:
+            one.allowance = one.allowance.doubted(command, sent_at)
+
+    def _judge(self, key: Key, one: _Watched, now: datetime) -> None:
+        ev, settings = one.ev, self.settings
+        sample = draw = None
+        if ev.measured_kw is not None and ev.measured_at is not None and is_aware(ev.measured_at):
+            settled = ev.measured_at - timedelta(seconds=settings.adherence.settle_s)
+            ramped = ev.measured_at - timedelta(seconds=settings.usage.ramp_s)
+            allowed_kw = one.allowance.most_kw(settled, ev.measured_at)
+            sample = Sample(ev.measured_kw, ev.measured_at, allowed_kw)
+            draw = Draw(ev.measured_kw, ev.measured_at, one.allowance.least_kw(ramped, ev.measured_at))
+        one.conduct, action = judged(one.conduct, sample, now, settings.adherence)
+        self._act(key, one, action)
+        if one.conduct.since is None and sample is not None and sample.allowed_kw is not None:
+            self.book.obeyed(key[0], self._model(key), Slot.TRANSACTION)
+        if draw is not None and one.conduct.since is None and one.sleeper.phase in (Phase.NONE, Phase.GIVEN_UP):
+            one.usage = used(one.usage, draw, now, ev.max_kw, settings.usage)
+        one.sleeper = watched(one.sleeper, self._seen(one, now), settings.wake)
+
+    def _seen(self, one: _Watched, now: datetime) -> Seen:
+        ev = one.ev
+        allowed_kw = one.allowance.least_kw(now, now)
+        fresh = (
+            ev.measured_at is not None
+            and is_aware(ev.measured_at)
+            and (now - ev.measured_at).total_seconds() <= self.settings.usage.fresh_s
+        )
+        return Seen(
+            at=now,
+            allowed=None if allowed_kw is None else allowed_kw >= one.least_kw - ZERO_KW,
+            wants_energy=ev.energy_needed_kwh > 0,
+            suspended_by_ev=ev.suspended_by_ev,
+            measured_kw=ev.measured_kw if fresh else None,
+        )
+
+    def _act(self, key: Key, one: _Watched, action: Action | None) -> None:
+        if action is None:
+            return
+        if action is Action.FLOOR and self.settings.pause is PausePolicy.MINIMUM:
+            self._no_pause.add(key[0])
+            return
+        if action is not Action.RESEND:
+            own_unit = self._connectors[key].unit if key in self._connectors else one.ev.unit
+            if self.book.ignored(key[0], self._model(key), Slot.TRANSACTION, own_unit) is None:
+                one.conduct = given(one.conduct)
+        self._resend.add(key)
+
+    def _model(self, key: Key) -> Model:
+        connector = self._connectors.get(key)
+        return Model(station_id=key[0]) if connector is None else _model(connector)
+
+    def _situation(self, now: datetime) -> object:
+        """What planning, dispatch and people go by, so that a change of it can be told."""
+        return (
+            {key: (one.usage.usable_kw, one.sleeper.phase, one.conduct.stage) for key, one in self._watched.items()},
+            {(alarm.kind, alarm.key) for alarm in self.alarms(now)},
+            set(self._no_pause),
+            {key: round(kw, 1) for key, kw in self.overdraws().items()},
+        )
+
+    def _alarms(self, key: Key, one: _Watched, now: datetime) -> Iterable[Alarm]:
+        ev_id, station = one.ev.ev_id, f"{key[0]} connector {key[1]}"
+        if one.conduct.alarming(now, self.settings.adherence):
+            text = (
+                f"EV {ev_id} draws {one.conduct.drawn_kw:.1f} kW at {station}, which is more than its profile allows; "
+                f"others are planned around it ({one.conduct.stage.value})"
+            )
+            yield Alarm(AlarmKind.OVERDRAW, key, ev_id, text)
+        if key[0] in self._no_pause:
+            text = f"{station} does not pause EV {ev_id}: it gets at least its minimum of {one.least_kw:.1f} kW"
+            yield Alarm(AlarmKind.NO_PAUSE, key, ev_id, text)
+        if one.sleeper.phase is Phase.GIVEN_UP:
+            text = (
+                f"EV {ev_id} at {station} sleeps since its pause, and {one.sleeper.attempts} attempts did not wake it: "
+                "it keeps its minimum; unplugging and plugging in again helps"
+            )
+            yield Alarm(AlarmKind.ASLEEP, key, ev_id, text)
+
+    def _dues(self, one: _Watched) -> Iterator[datetime]:
+        if (due := one.conduct.due(self.settings.adherence)) is not None:
+            yield due
+        if one.sleeper.since is not None and (due_s := one.sleeper.due_s(self.settings.wake)) is not None:
+            yield one.sleeper.since + timedelta(seconds=due_s)
+
+
+def _key(command: PowerCommand) -> Key:
+    return command.station_id, command.connector_id
+
+
+def _model(connector: Connector) -> Model:
+    return Model.of(connector.station_id, connector.vendor, connector.model, connector.firmware)
