@@ -338,6 +338,7 @@ def _account_for(record: CycleRecord, group: Group, plan: Plan | None, framing: 
         return
     record.plan = plan
     record.alarms = group.oversight.alarms(when.now)
+    record.forms = group.oversight.book.unusual()
     evs = {ev.ev_id: ev for ev in snapshot.evs}
     if plan is not None:
         changes = next_changes(framing.problem, plan)

@@ -123,6 +123,10 @@ def _troubles(cycle: Cycle) -> Iterator[str]:
         yield f"Facts are not fresh: {printable(cycle['unreadable'])}"
     if cycle["undecided"]:
         yield f"No new plan: {printable(cycle['undecided'])}"
+    for alarm in cycle.get("alarms", ()):
+        yield f"ALARM: {printable(alarm['text'])}"
+    for kind, form in cycle.get("forms", {}).items():
+        yield printable(f"{kind} takes profiles as {form}")
     if cycle["unprotected"]:
         yield f"Not known to start cars safely: {printable(', '.join(cycle['unprotected']))}"
     for outcome in cycle["outcomes"]:

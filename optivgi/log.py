@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TextIO
@@ -14,6 +14,7 @@ from optivgi.account import Key
 from optivgi.model.charging_profile import Purpose
 from optivgi.model.clock import Clock
 from optivgi.model.plan import Binding
+from optivgi.oversight import Alarm, AlarmKind
 from optivgi.record import CycleRecord, EVDecision
 from optivgi.translation.base import Event, Outcome, OutcomeStatus
 
@@ -79,6 +80,8 @@ class _Told:
     away: frozenset[str] = frozenset()
     unprotected: frozenset[str] = frozenset()
     notes: frozenset[str] = frozenset()
+    alarms: Mapping[tuple[AlarmKind, Key], Alarm] = field(default_factory=dict)
+    forms: Mapping[str, str] = field(default_factory=dict)
     unreadable_since: datetime | None = None
     undecided: bool = False
 
@@ -186,10 +189,26 @@ class SiteLog:
                 one.counted_kw,
             )
         told.away = frozenset(away)
+        self._tell_oversight(told, record)
         unprotected = frozenset(station_id for station_id, _ in record.unprotected)
         if new := sorted(unprotected - told.unprotected):
             log.warning("Not connected, and not known to start cars safely: %s", ", ".join(new))
         told.unprotected = unprotected
+
+    def _tell_oversight(self, told: _Told, record: CycleRecord) -> None:
+        """What meters show: each alarm once when it comes and once when it goes, and each form that was found."""
+        alarms = {(alarm.kind, alarm.key): alarm for alarm in record.alarms}
+        for about, alarm in alarms.items():
+            if about not in told.alarms:
+                log.warning("ALARM — %s", alarm.text)
+        for about, alarm in told.alarms.items():
+            if about not in alarms:
+                log.info("Over: %s of EV %s at %s", alarm.kind.value, alarm.ev_id, alarm.key[0])
+        told.alarms = alarms
+        for kind, form in record.forms.items():
+            if told.forms.get(kind) != form:
+                log.info("%s takes profiles as %s", kind, form)
+        told.forms = record.forms
 
     def _tell_curtailment(self, told: _Told, record: CycleRecord) -> None:
         curtailed = any(decision.reason.binding in CURTAILING for decision in record.decisions)

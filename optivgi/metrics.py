@@ -7,6 +7,7 @@ from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
+from optivgi.oversight import AlarmKind
 from optivgi.record import CycleRecord
 from optivgi.translation.base import Event, Outcome
 
@@ -38,6 +39,15 @@ class Metrics:
         self._evs = Gauge("optivgi_evs", "EVs in a transaction", group, registry=registry)
         self._refused = Gauge("optivgi_refused_evs", "EVs whose data make no sense", group, registry=registry)
         self._away = Gauge("optivgi_uncontrolled_evs", "EVs that take no commands now", group, registry=registry)
+        self._alarms = Gauge(
+            "optivgi_alarms", "What meters and stations show to be wrong now", ["group", "kind"], registry=registry
+        )
+        self._forms = Gauge(
+            "optivgi_station_form_info",
+            "Form in which a kind of station takes profiles",
+            ["kind", "form"],
+            registry=registry,
+        )
         self._allocated = Gauge("optivgi_allocated_kw", "Sum of the allocations", group, registry=registry)
         self._requested = Gauge("optivgi_requested_kw", "What EVs would draw without a limit", group, registry=registry)
         self._limit = Gauge("optivgi_limit_kw", "Limit in force; +Inf is none", group, registry=registry)
@@ -76,6 +86,11 @@ class Metrics:
             self._age.labels(record.group).set(record.snapshot.age_s(record.at))
         self._refused.labels(record.group).set(len(record.refused))
         self._away.labels(record.group).set(len(record.out_of_control))
+        for kind in AlarmKind:
+            self._alarms.labels(record.group, kind.value).set(sum(alarm.kind is kind for alarm in record.alarms))
+        self._forms.clear()
+        for station_kind, form in record.forms.items():
+            self._forms.labels(station_kind, form).set(1)
         if record.plan is not None:
             self._allocated.labels(record.group).set(record.allocated_kw)
             self._requested.labels(record.group).set(record.requested_kw)

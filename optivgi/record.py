@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -60,6 +61,8 @@ class CycleRecord:
     """Connectors of stations that are away, at which a car would start at full power for all that is known."""
     alarms: tuple[Alarm, ...] = ()
     """What meters and stations show to be wrong now."""
+    forms: Mapping[str, str] = field(default_factory=dict)
+    """Kinds of stations that take profiles only in a form of their own, and that form in words."""
     commands: list[PowerCommand] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     hops_ms: dict[str, float] = field(default_factory=dict)

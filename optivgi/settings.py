@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from optivgi.errors import SettingsError
 from optivgi.model.ev_config import EVConfig, SiteView, When, parse_when
+from optivgi.oversight import PausePolicy
 from optivgi.settings_report import SettingLine, load
 from optivgi.settings_report import effective as effective_lines
 
@@ -196,6 +197,14 @@ class OptimizerSettings(BaseSettings):
     safe_start_hold_s: int = _setting(60, "a whole number of seconds from 0 to 3600", ge=0, le=3600)
     dead_band_kw: float = _setting(0.1, "a number of kW from 0 to 100", ge=0, le=100)
     stale_hold_s: float = _setting(300.0, "a number of seconds from 0 to 86400", ge=0, le=86_400)
+    adherence_s: float = _setting(20.0, "a number of seconds from 1 to 600", ge=1, le=600)
+    meter_look_s: float = _setting(
+        10.0, "a number of seconds from 1 to 3600, or 0 to look at meters only when planning", ge=0, le=3600
+    )
+    ramp_s: float = _setting(30.0, "a number of seconds from 0 to 600", ge=0, le=600)
+    wake_attempts: int = _setting(3, "a whole number from 0 to 20", ge=0, le=20)
+    pause_policy: PausePolicy = _text("minimum", "minimum or zero")
+    forms_file: Path | None = _text(None, "the path of a file to keep what stations take, or empty", "forms.json")
     site_file: Path | None = _text(
         None, "the path of a TOML file with the site's circuits, or empty for one circuit", "site.toml"
     )

@@ -89,6 +89,12 @@ def cycle_json(record: CycleRecord, ev_id: str | None = None) -> dict[str, Any]:
             for one in record.out_of_control
             if ev_id in (None, one.ev_id)
         ],
+        "alarms": [
+            {"ev_id": one.ev_id, "station_id": one.key[0], "kind": one.kind.value, "text": one.text}
+            for one in record.alarms
+            if ev_id in (None, one.ev_id)
+        ],
+        "forms": dict(record.forms),
         "unprotected": sorted({station_id for station_id, _ in record.unprotected}),
         "commands": len(record.commands),
         "outcomes": [_outcome_json(one) for one in record.outcomes if ev_id in (None, one.command.ev_id)],

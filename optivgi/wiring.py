@@ -21,15 +21,18 @@ from starlette.applications import Starlette
 from csms.app import Csms
 from csms.events.bus import InProcessBus
 from csms.settings import load_settings as load_csms_settings
+from optivgi.adherence import AdherenceSettings
 from optivgi.algorithms.ladder import Ladder
 from optivgi.clock import WallClock
 from optivgi.cycle import CycleSettings, Ports
+from optivgi.forms_file import FormsFile, load_forms
 from optivgi.ledger import Policy
 from optivgi.listener import Listener
 from optivgi.log import SiteLog, configure
 from optivgi.metrics import Metrics
 from optivgi.model.clock import Clock
 from optivgi.model.ev_config import SiteView
+from optivgi.oversight import OversightSettings
 from optivgi.record import Observer
 from optivgi.scheduler import LIMIT, Scheduler
 from optivgi.settings import OptimizerSettings, load_settings
@@ -48,6 +51,8 @@ from optivgi.translation.citrineos.message_api import MessageAPI
 from optivgi.translation.http_api import HttpApiTranslation
 from optivgi.translation.inprocess import InProcessEventSource, Subscribe
 from optivgi.translation.silent import SilentEventSource
+from optivgi.usage import UsageSettings
+from optivgi.wake import WakeSettings
 from simulator.fleet import Fleet
 from simulator.scenario import Scenario, load_scenario
 from simulator.settings import load_settings as load_simulator_settings
@@ -85,8 +90,11 @@ async def optimizer(
             metrics.serve(settings.metrics_port)
             stack.callback(metrics.close)
             observers = (*observers, metrics)
+        forms = load_forms(settings.forms_file)
+        if settings.forms_file is not None:
+            observers = (*observers, FormsFile(settings.forms_file, forms))
         scheduler = Scheduler(
-            Ports(translation, site.limits, _planner(settings), clock, site.sites),
+            Ports(translation, site.limits, _planner(settings), clock, site.sites, forms),
             events,
             settings.groups,
             site.view.group_of,
@@ -172,6 +180,13 @@ def _cycle_settings(settings: OptimizerSettings) -> CycleSettings:
         planning_deadline_s=settings.planning_deadline_s,
         assumed_stay_s=settings.assumed_stay_hours * 3600,
         least_connectors=len(settings.station_ids) * settings.connectors_per_station,
+        look_s=settings.meter_look_s,
+        oversight=OversightSettings(
+            AdherenceSettings(adherence_s=settings.adherence_s, settle_s=settings.settle_s),
+            UsageSettings(ramp_s=settings.ramp_s, tight_s=settings.stale_hold_s),
+            WakeSettings(attempts=settings.wake_attempts),
+            settings.pause_policy,
+        ),
     )
 
 
