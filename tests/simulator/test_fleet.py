@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from optivgi.clock import ManualClock, settle
+from simulator.faults.catalogue import specs
 from simulator.fleet import Fleet
 from simulator.scenario import Scenario, Session
 from simulator.settings import SimulatorSettings
@@ -51,7 +52,9 @@ async def site(
     settings = SimulatorSettings(
         citrineos_ws_url=csms.url, station_ids=tuple(f"ST-{n:02d}" for n in range(1, stations + 1))
     )
-    scenario = Scenario("a test", sessions, options.pop("meter_interval_s", None)) if sessions else None
+    scenario = None
+    if sessions:
+        scenario = Scenario("a test", sessions, options.pop("meter_interval_s", None), options.pop("faults", {}))
     fleet = Fleet(settings, scenario, clock, **options)
     task = asyncio.create_task(fleet.run())
     try:
@@ -234,3 +237,25 @@ async def test_ticker_wakes_each_thing_when_it_is_due_and_when_that_moves_forwar
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_incidents_count_from_the_scenarios_start_or_the_evs_arrival(csms: TinyCsms, clock: ManualClock) -> None:
+    faults = {"ST-01": specs([{"name": "reboots", "after_s": 30}])}
+    late = session(2, arrive_offset_s=20.0, faults=specs([{"name": "disconnects", "after_s": 30, "for_s": 100}]))
+    async with site(csms, clock, session(1), late, faults=faults) as fleet:
+        boots = len(csms.of("BootNotification"))
+        await live(fleet, clock, 10 + 29)
+        assert len(csms.of("BootNotification")) == boots
+        assert all(station.online for station in fleet.stations.values())
+        await live(fleet, clock, 18)
+        assert [p["chargePointSerialNumber"] for p in csms.of("BootNotification")[boots:]] == ["ST-01"]
+        assert [station_id for station_id, one in fleet.stations.items() if not one.online] == ["ST-02"]
+
+
+async def test_an_evs_own_fault_comes_and_goes_with_it(csms: TinyCsms, clock: ManualClock) -> None:
+    first = session(1, depart_offset_s=60.0, faults=specs(["draws_half"]))
+    async with site(csms, clock, first, session(2, station_id="ST-01", arrive_offset_s=70.0)) as fleet:
+        await live(fleet, clock, 10 + 30)
+        assert fleet.observe()[0].power_kw == pytest.approx(3.6)
+        await live(fleet, clock, 60)
+        assert fleet.observe()[0].power_kw == pytest.approx(7.2)
