@@ -49,7 +49,9 @@ def energy_by_limit(studied: Sequence[Studied]) -> Figure:
         axes.set_xlabel("Site limit (kW)" if places is numbers else "Site limit", color=MUTED)
         if places is not numbers:
             axes.set_xticks(range(len(limits)), limits)
-        axes.set_ylim(top=102)
+        axes.set_ylim(top=101)
+        axes.set_yticks([tick for tick in axes.get_yticks() if tick <= 100])
+        axes.set_ylim(top=101)
     left.legend(frameon=False, labelcolor=INK, loc="lower right")
     picture.text(0.06, 0.93, "What a limit costs the drivers", fontsize=17, fontweight="bold", color=INK)
     return picture
@@ -73,7 +75,7 @@ def day_profiles(studied: Sequence[Studied]) -> Figure:
         _frame(axes, f"Mean site power (kW), limit {limit}")
         number = _number(limit)
         if number is not None:
-            axes.axhline(number, color=LIMIT, linewidth=1.8, zorder=5)
+            axes.axhline(number, color=LIMIT, linewidth=3.0, alpha=0.35, zorder=1)
         axes.set_ylim(bottom=0)
         axes.set_xlim(0, 24)
         axes.set_xticks(range(0, 25, 2))

@@ -25,7 +25,7 @@ from optivgi.study.session_files import Defaults, load_sessions
 
 DONE = 0
 STDOUT = "-"
-TABLE_WIDTH = 110
+TABLE_WIDTH = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,8 @@ Draw = Callable[[Sequence[Studied], Path], Sequence[Path]]
 def run(options: StudyOptions, physics: Physics, *, read_csms: Callable[[str], Recorded], draw: Draw) -> int:
     """Runs the command; returns its exit code. Raises OptiVGIError for wrong options and files, before any replay."""
     console = Console(stderr=STDOUT in (options.json, options.csv), highlight=False)
+    if not console.is_terminal:
+        console.width = max(console.width, TABLE_WIDTH)
     zone = _checked(options)
     cases = cross(
         parse_algorithms(options.algorithm), parse_limits(options.limit, zone), parse_tariffs(options.tariff, zone)
@@ -80,7 +82,7 @@ def run(options: StudyOptions, physics: Physics, *, read_csms: Callable[[str], R
     studied = study(sessions, cases, options=options, physics=physics, zone=zone, console=console)
     outcomes = [one.outcome for one in studied]
     console.print(_headline(sessions, options), markup=False, soft_wrap=True)
-    console.print(table.table(outcomes), width=max(console.width, TABLE_WIDTH), crop=False)
+    console.print(table.table(outcomes))
     _notes(outcomes, console)
     told = {"count": len(sessions), "seed": options.seed, "departure_error_min": options.departure_error_min}
     _write(options.json, table.as_json({**told, "taper": options.taper}, outcomes))
@@ -105,7 +107,7 @@ def study(
     settings = ReplaySettings(replan_s=options.replan_min * 60.0, taper=options.taper)
     tasks = [_task(case, part, settings, physics) for case in cases for part in parts]
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("Replaying", total=len(tasks))
         replays = run_all(tasks, jobs=options.jobs, dask=options.dask, on_done=lambda: progress.advance(bar))
     return [

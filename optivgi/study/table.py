@@ -38,7 +38,8 @@ def table(outcomes: Sequence[Outcome]) -> Table:
     """All outcomes, for a terminal."""
     shown = Table(box=None, pad_edge=False, header_style="bold")
     for number, heading in enumerate(HEADINGS):
-        shown.add_column(heading, justify="left" if number < 3 else "right", overflow="fold")
+        words = number < 3
+        shown.add_column(heading, justify="left" if words else "right", overflow="fold", no_wrap=not words)
     for one in outcomes:
         over = one.over_limit_min > 0
         shown.add_row(*cells(one), style="red" if over else None)

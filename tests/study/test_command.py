@@ -36,6 +36,7 @@ def test_the_table_has_a_line_for_each_case(capsys: pytest.CaptureFixture[str]) 
 
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("4 sessions")
+    assert lines[1].split()[:4] == ["algorithm", "limit", "tariff", "energy"]
     assert [line.split()[0] for line in lines[2:]] == ["llf", "uncontrolled", "llf", "uncontrolled"]
 
 
