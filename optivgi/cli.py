@@ -37,12 +37,15 @@ def demo(
         str | None, typer.Option(metavar="FILE", help="Write the facts as JSON; - is standard output.")
     ] = None,
     trace: Annotated[Path | None, typer.Option(metavar="FILE", help=TRACE_HELP)] = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write one HTML page with all that was found.")
+    ] = None,
 ) -> None:
     """CSMS, chargers, optimizer and verifier in one process, on accelerated time."""
     from optivgi.demo import DemoOptions, run
     from optivgi.settings import load_settings
 
-    raise typer.Exit(run(DemoOptions(scenario, limit, algorithm, speed, plot, json, trace), load_settings()))
+    raise typer.Exit(run(DemoOptions(scenario, limit, algorithm, speed, plot, json, trace, report), load_settings()))
 
 
 @app.command()

@@ -21,7 +21,8 @@ from optivgi.model.clock import Clock
 from optivgi.report import Report
 from optivgi.scheduler import Scheduler
 from optivgi.settings import MOST_KW, OptimizerSettings
-from optivgi.verifier import FAILED, PASSED, STDOUT, publish, verify
+from optivgi.site_setup import site_setup
+from optivgi.verifier import FAILED, PASSED, STDOUT, Question, publish, verify
 from optivgi.wiring import DemoSite, demo_site, until_told
 
 READY_WITHIN_S = 60.0
@@ -45,6 +46,7 @@ class DemoOptions:
     plot: Path = Path("curtailment_plot.png")
     json: str | None = None
     trace: Path | None = None
+    report: Path | None = None
 
 
 def run(options: DemoOptions, settings: OptimizerSettings) -> int:
@@ -68,7 +70,7 @@ def run(options: DemoOptions, settings: OptimizerSettings) -> int:
     if not outcome:
         console.print("stopped before the scenario was over: nothing to verify")
         return FAILED
-    publish(outcome[0], plot_file=options.plot, json_file=options.json)
+    publish(outcome[0], plot_file=options.plot, json_file=options.json, report_file=options.report)
     return PASSED if outcome[0].passed else FAILED
 
 
@@ -89,10 +91,9 @@ async def play(options: DemoOptions, settings: OptimizerSettings, console: Conso
             await site.csms.flushed()
             report = await verify(
                 settings.hasura_url,
-                limit_kw=site.limit_kw,
+                Question(site_setup(settings), trace_file=options.trace),
                 voltage_v=settings.voltage,
                 clock=clock,
-                stated_max_kw=lambda station_id: settings.site_view().ev(station_id).max_kw,
                 transport=site.embedded.graphql,
             )
     _tell_speed(console, site.scheduler)

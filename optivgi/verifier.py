@@ -7,6 +7,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,8 +19,15 @@ from optivgi import plot
 from optivgi.clock import WallClock
 from optivgi.errors import OptiVGIError, SettingsError, TranslationError
 from optivgi.model.clock import Clock
-from optivgi.report import Report, StatedMax, judge, nobody_said
+from optivgi.model.history import History
+from optivgi.report import Limits, Report, judge
+from optivgi.report.bounds import limits_of
+from optivgi.report.curve import LimitCurve
+from optivgi.report.limit_file import load_limit
+from optivgi.report.page import page
+from optivgi.report.truth import read_trace
 from optivgi.settings import OptimizerSettings, load_settings
+from optivgi.site_setup import SiteSetup, site_setup
 from optivgi.translation.citrineos.history import read_history
 
 DEFAULT_URL = "http://localhost:8090"
@@ -34,28 +42,65 @@ REMEDY = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """By which limits a run is judged, and with what other evidence.
+
+    `limit_kw` is the site's limit where somebody says it here rather than in the settings; `limit_file` tells how it
+    changed. `grace_s` is how long after a drop of a limit the site may still be above it.
+    """
+
+    setup: SiteSetup
+    limit_kw: float | None = None
+    limit_file: Path | None = None
+    grace_s: float = 0.0
+    trace_file: Path | None = None
+
+    def limits(self, history: History) -> Limits:
+        """All limits in force while `history` lasted. Raises SettingsError for a limit file that makes no sense."""
+        end = history.end() or datetime.fromtimestamp(0, UTC)
+        begin = min([history.since or end, *(tx.start for tx in history.transactions)])
+        found = limits_of(self.setup, {tx.key for tx in history.transactions}, begin, end)
+        site, sources = found.site, ["the settings"]
+        if self.limit_kw is not None:
+            site, sources = LimitCurve.constant(self.limit_kw), ["--limit"]
+        if self.limit_file is not None:
+            site = load_limit(self.limit_file, site, self.setup.view.zone, begin, end)
+            sources.append(self.limit_file.name)
+        return replace(found, site=site, sources=tuple(sources)).with_grace(self.grace_s)
+
+
 async def verify(
     url: str,
+    question: Question,
     *,
-    limit_kw: float,
     voltage_v: float,
     clock: Clock,
     secret: str = "",
     since: datetime | None = None,
     until: datetime | None = None,
-    stated_max_kw: StatedMax = nobody_said,
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> Report:
     """The verdict on what the data service at `url` recorded; `transport` reaches one in the same process.
 
-    Raises TranslationError when it cannot be read.
+    Raises TranslationError when it cannot be read, TraceError or SettingsError when a file cannot.
     """
+    truth = None if question.trace_file is None else read_trace(question.trace_file)
     history = await read_history(url, secret, clock=clock, since=since, until=until, transport=transport)
-    return judge(history, url=url, limit_kw=limit_kw, voltage_v=voltage_v, stated_max_kw=stated_max_kw)
+    return judge(
+        history,
+        url=url,
+        limits=question.limits(history),
+        voltage_v=voltage_v,
+        stated_max_kw=lambda station_id: question.setup.view.ev(station_id).max_kw,
+        truth=truth,
+    )
 
 
-def publish(report: Report, *, plot_file: Path | None = None, json_file: str | None = None) -> None:
-    """Prints the verdict and writes the picture and the JSON that are asked for.
+def publish(
+    report: Report, *, plot_file: Path | None = None, json_file: str | None = None, report_file: Path | None = None
+) -> None:
+    """Prints the verdict and writes the picture, the JSON and the page that are asked for.
 
     With JSON on standard output ("-") everything else goes to standard error.
     """
@@ -64,6 +109,9 @@ def publish(report: Report, *, plot_file: Path | None = None, json_file: str | N
     if plot_file is not None:
         plot.save(report, plot_file)
         console.print(f"Picture: {plot_file}", markup=False)
+    if report_file is not None:
+        report_file.write_text(page(report, plot.pictures(report)), encoding="utf-8")
+        console.print(f"Report: {report_file}", markup=False)
     if json_file is not None:
         told = json.dumps(report.as_json(), indent=2)
         if json_file == STDOUT:
@@ -76,24 +124,24 @@ def main(arguments: Sequence[str] | None = None, prog: str = "optivgi verify") -
     """Runs the command with `arguments` (by default those of the process); returns its exit code."""
     try:
         settings = load_settings()
+        setup = site_setup(settings)
     except SettingsError as error:
         return _complain(f"A setting is wrong:\n{error}")
     options = _parser(prog, settings).parse_args(arguments)
-    site = settings.site_view()
+    question = Question(setup, options.limit, options.limit_file, options.grace, options.trace)
     try:
         report = asyncio.run(
             verify(
                 options.url,
-                limit_kw=options.limit,
+                question,
                 voltage_v=options.voltage,
                 clock=WallClock(),
                 secret=options.secret,
                 since=options.since,
                 until=options.until,
-                stated_max_kw=lambda station_id: site.ev(station_id).max_kw,
             )
         )
-        publish(report, plot_file=options.plot, json_file=options.json)
+        publish(report, plot_file=options.plot, json_file=options.json, report_file=options.report)
     except TranslationError as error:
         return _complain(f"Cannot verify: {error}.\n{REMEDY}")
     except (OptiVGIError, OSError) as error:
@@ -112,10 +160,28 @@ def _parser(prog: str, settings: OptimizerSettings) -> argparse.ArgumentParser:
         description="Checks over GraphQL whether the charging site stayed under its limit.",
         epilog="Exit code: 0 all checks passed, 1 a check failed, 2 the facts could not be read.",
     )
-    limit_kw = sum(settings.limit_kw(group) for group in settings.groups)
     parser.add_argument("--url", default=DEFAULT_URL, help="base URL of the GraphQL service (default: %(default)s)")
     parser.add_argument(
-        "--limit", type=_positive, default=limit_kw, metavar="KW", help="site limit (default: %(default)g)"
+        "--limit",
+        type=_positive,
+        metavar="KW",
+        help="site limit (default: what SITE_POWER_LIMIT_KW, LIMIT_SCHEDULE_FILE and SITE_FILE say)",
+    )
+    parser.add_argument(
+        "--limit-file",
+        type=Path,
+        metavar="FILE",
+        help="how the site limit changed: CSV with at,kw, or windows as in LIMIT_SCHEDULE_FILE",
+    )
+    parser.add_argument(
+        "--grace",
+        type=_seconds,
+        default=0.0,
+        metavar="S",
+        help="seconds after a drop of a limit until it counts (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--trace", type=Path, metavar="FILE", help="what really flowed: the file of the simulator's --trace"
     )
     parser.add_argument(
         "--voltage", type=_positive, default=settings.voltage, metavar="V", help="phase voltage (default: %(default)g)"
@@ -133,6 +199,9 @@ def _parser(prog: str, settings: OptimizerSettings) -> argparse.ArgumentParser:
         "--plot", type=Path, nargs="?", const=Path(PLOT_FILE), metavar="FILE", help=f"write a picture ({PLOT_FILE})"
     )
     parser.add_argument(
+        "--report", type=Path, metavar="FILE", help="write one HTML page with verdict, pictures, EVs and evidence"
+    )
+    parser.add_argument(
         "--json", nargs="?", const=STDOUT, metavar="FILE", help="write the facts as JSON (default: standard output)"
     )
     return parser
@@ -142,6 +211,13 @@ def _positive(text: str) -> float:
     number = float(text)
     if not 0 < number < 1e6:
         raise argparse.ArgumentTypeError(f"{text} must be above 0 and below 1000000")
+    return number
+
+
+def _seconds(text: str) -> float:
+    number = float(text)
+    if not 0 <= number <= 3600:
+        raise argparse.ArgumentTypeError(f"{text} must be from 0 to 3600")
     return number
 
 

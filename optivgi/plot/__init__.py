@@ -1,5 +1,6 @@
 """Pictures. Nothing outside this package imports matplotlib."""
 
+from optivgi.plot.evidence import pictures
 from optivgi.plot.run import figure, save
 
-__all__ = ["figure", "save"]
+__all__ = ["figure", "pictures", "save"]

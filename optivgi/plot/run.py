@@ -23,12 +23,14 @@ from numpy.typing import NDArray
 from optivgi.model.history import Key
 from optivgi.plot.style import GREEN, INK, LIMIT, MOST_NAMED, MUTED, RED, RULE, colors
 from optivgi.report import Facts, Report
+from optivgi.report.curve import LimitCurve
 
 TOP_TALKERS = 6
 MOST_INSTANTS = 2000
 INDICATIVE_STEP_S = 10
 HEADROOM = 1.16
 LONGEST_LABEL = 22
+MOST_LIMIT_WORDS = 8
 
 Seconds = NDArray[np.float64]
 
@@ -64,12 +66,13 @@ def figure(report: Report) -> Figure:
     bands = _bands(facts)
     metered, allocated = _metered(facts), _allocated(facts)
     judged_by_power = facts.metering.step_s is not None
-    _stack(upper, metered, bands, facts.limit_kw if judged_by_power else np.inf, stepped=False)
-    _stack(lower, allocated, bands, facts.limit_kw, stepped=True)
+    _stack(upper, metered, bands, facts.limits.site if judged_by_power else None, stepped=False)
+    _stack(lower, _stepping(allocated, facts), bands, facts.limits.site, stepped=True)
     _mark_metered(upper, facts)
     _mark_allocated(lower, facts)
     for axes, title in ((upper, "Metered power (kW)"), (lower, "Allocated power (kW)")):
-        _frame(axes, facts, title)
+        draw_limit(axes, facts.limit, facts)
+        frame(axes, title)
     _time_axis(lower, facts)
     _headline(picture, report)
     _legend(picture, bands, facts)
@@ -145,12 +148,22 @@ def _allocated(facts: Facts) -> pd.DataFrame:
     return table.ffill().fillna(0.0)
 
 
-def _stack(axes: Axes, table: pd.DataFrame, bands: Sequence[_Band], limit_kw: float, *, stepped: bool) -> None:
+def _stepping(table: pd.DataFrame, facts: Facts) -> pd.DataFrame:
+    """The same with rows where the limit changes, so that what is above it begins there."""
+    if table.empty:
+        return table
+    changes = [change.second for change in facts.limits.site.changes(float(table.index[0]), float(table.index[-1]))]
+    return table.reindex(table.index.union(pd.Index(changes, dtype="float64"))).ffill() if changes else table
+
+
+def _stack(axes: Axes, table: pd.DataFrame, bands: Sequence[_Band], limit: LimitCurve | None, *, stepped: bool) -> None:
     """The bands on top of each other, their sum, and in red what of it is above the limit."""
     if table.empty:
         axes.text(0.5, 0.5, "nothing recorded", transform=axes.transAxes, ha="center", va="center", color=MUTED)
         return
-    days = _days(table.index.to_numpy(dtype="float64"))
+    seconds = table.index.to_numpy(dtype="float64")
+    at = days(seconds)
+    limit_kw = np.full(len(table), np.inf) if limit is None else limit.at(seconds)
     base = np.zeros(len(table))
     few = len(bands) <= MOST_NAMED
     for band in bands:
@@ -158,7 +171,7 @@ def _stack(axes: Axes, table: pd.DataFrame, bands: Sequence[_Band], limit_kw: fl
             continue
         top = base + table[band.key].to_numpy(dtype="float64")
         axes.fill_between(
-            days,
+            at,
             base,
             top,
             step="post" if stepped else None,
@@ -168,7 +181,7 @@ def _stack(axes: Axes, table: pd.DataFrame, bands: Sequence[_Band], limit_kw: fl
         )
         base = top
     axes.fill_between(
-        days,
+        at,
         np.minimum(base, limit_kw),
         base,
         step="post" if stepped else None,
@@ -177,16 +190,16 @@ def _stack(axes: Axes, table: pd.DataFrame, bands: Sequence[_Band], limit_kw: fl
         linewidth=0,
         zorder=3,
     )
-    axes.plot(days, base, color=INK, linewidth=0.9, drawstyle="steps-post" if stepped else "default", zorder=4)
+    axes.plot(at, base, color=INK, linewidth=0.9, drawstyle="steps-post" if stepped else "default", zorder=4)
 
 
 def _mark_metered(axes: Axes, facts: Facts) -> None:
     meters = facts.metering
     half = (meters.step_s or INDICATIVE_STEP_S) / 2
     over: list[tuple[float, float]] = [
-        (second - half, second + half) for second, power_kw, *_ in meters.rows() if power_kw > facts.limit_kw
+        (spell.begin, spell.begin + spell.seconds) for spell in facts.whole.over_metered.spells
     ]
-    over += meters.windows.proven(facts.limit_kw)
+    over += meters.windows.proven(meters.windows.allowed(facts.limits.site))
     _shade(axes, _merged(over), RED, 0.22)
     missing = [(second - half, second + half) for second, *_, complete in meters.rows() if not complete]
     _shade(axes, _merged(missing), MUTED, 0.12, hatch="////")
@@ -195,14 +208,14 @@ def _mark_metered(axes: Axes, facts: Facts) -> None:
 def _mark_allocated(axes: Axes, facts: Facts) -> None:
     over = []
     for index, step in enumerate(facts.site):
-        if (step.unlimited or step.allocated_kw > facts.limit_kw) and facts.lasted_s(index) > 0:
+        if step.is_over and facts.lasted_s(index) > 0:
             begin = step.start.timestamp()
             over.append((begin, begin + facts.lasted_s(index)))
     _shade(axes, _merged(over), RED, 0.22)
     if facts.site:
-        days = _days(np.array([step.start.timestamp() for step in facts.site]))
+        at = days(np.array([step.start.timestamp() for step in facts.site]))
         wanted = [step.requested_kw for step in facts.site]
-        axes.plot(days, wanted, drawstyle="steps-post", color=MUTED, linewidth=1.1, linestyle=(0, (1, 1.5)), zorder=3)
+        axes.plot(at, wanted, drawstyle="steps-post", color=MUTED, linewidth=1.1, linestyle=(0, (1, 1.5)), zorder=3)
 
 
 def _shade(
@@ -210,7 +223,7 @@ def _shade(
 ) -> None:
     """Bands over the whole height; each is at least visible, however short."""
     for begin, end in spans:
-        first, last = _days(np.array([begin, end]))
+        first, last = days(np.array([begin, end]))
         axes.axvspan(first, last, color=color, alpha=alpha, linewidth=1.0, hatch=hatch, zorder=0.5)
 
 
@@ -224,21 +237,8 @@ def _merged(spans: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     return merged
 
 
-def _frame(axes: Axes, facts: Facts, title: str) -> None:
-    axes.axhline(facts.limit_kw, color=LIMIT, linewidth=1.8, zorder=5)
-    _, highest = axes.get_ylim()
-    axes.set_ylim(0, max(highest / 1.05, facts.limit_kw) * HEADROOM)
-    axes.annotate(
-        f"limit {facts.limit_kw:g} kW",
-        (0.004, facts.limit_kw),
-        xycoords=("axes fraction", "data"),
-        xytext=(0, 4),
-        textcoords="offset points",
-        color=LIMIT,
-        fontsize=10,
-        fontweight="bold",
-        zorder=6,
-    )
+def frame(axes: Axes, title: str) -> None:
+    """Title, grid and ticks, the same for all pictures of a run."""
     axes.set_title(title, loc="left", fontsize=11, color=INK, pad=6)
     axes.grid(axis="y", color=RULE, linewidth=0.8)
     axes.set_axisbelow(True)
@@ -248,19 +248,51 @@ def _frame(axes: Axes, facts: Facts, title: str) -> None:
     axes.spines["bottom"].set_color(MUTED)
 
 
+def draw_limit(axes: Axes, limit: LimitCurve, facts: Facts, unit: str = "kW") -> None:
+    """The limit as a line with steps, its value at each, and room above it and what is drawn."""
+    finite = limit.levels[np.isfinite(limit.levels)]
+    _, highest = axes.get_ylim()
+    axes.set_ylim(0, max(highest / 1.05, float(finite.max(initial=0.0))) * HEADROOM)
+    begin, end = facts.begin.timestamp(), facts.end.timestamp()
+    seconds = np.append(np.maximum(limit.starts, min(begin, end)), end)
+    levels = np.where(np.isfinite(limit.levels), limit.levels, np.nan)
+    if limit.is_constant and len(finite):
+        axes.axhline(float(finite[0]), color=LIMIT, linewidth=1.8, zorder=5)
+    else:
+        held = np.append(levels, levels[-1])
+        axes.plot(days(seconds), held, color=LIMIT, linewidth=1.8, drawstyle="steps-post", zorder=5)
+    if len(levels) > MOST_LIMIT_WORDS:
+        return
+    first = begin if limit.is_constant else None
+    for second, level in zip(seconds.tolist(), levels.tolist(), strict=False):
+        if np.isfinite(level):
+            axes.annotate(
+                f"limit {level:g} {unit}",
+                (0.004, level) if first is not None else (float(days(np.array([second]))[0]), level),
+                xycoords=("axes fraction", "data") if first is not None else "data",
+                xytext=(0 if first is not None else 4, 4),
+                textcoords="offset points",
+                color=LIMIT,
+                fontsize=10,
+                fontweight="bold",
+                zorder=6,
+                annotation_clip=True,
+            )
+
+
 def _time_axis(axes: Axes, facts: Facts) -> None:
-    zone = _zone(facts)
+    shown = zone(facts)
     if not facts.history.transactions:
         axes.set_xticks([])
         return
-    locator = AutoDateLocator(tz=zone, minticks=5, maxticks=12)  # type: ignore[no-untyped-call]
+    locator = AutoDateLocator(tz=shown, minticks=5, maxticks=12)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=zone, show_offset=False))  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=shown, show_offset=False))  # type: ignore[no-untyped-call]
     begin = min(tx.start for tx in facts.history.transactions)
-    first, last = _days(np.array([max(begin, facts.begin).timestamp(), facts.end.timestamp()]))
+    first, last = days(np.array([max(begin, facts.begin).timestamp(), facts.end.timestamp()]))
     margin = max((last - first) * 0.01, 1e-5)
     axes.set_xlim(first - margin, last + margin)
-    axes.set_xlabel(f"Time ({facts.begin.astimezone(zone).tzname()})", fontsize=10, color=MUTED)
+    axes.set_xlabel(f"Time ({facts.begin.astimezone(shown).tzname()})", fontsize=10, color=MUTED)
 
 
 def _headline(picture: Figure, report: Report) -> None:
@@ -268,7 +300,7 @@ def _headline(picture: Figure, report: Report) -> None:
     picture.text(
         0.065,
         0.952,
-        f"Site power against the limit of {facts.limit_kw:g} kW",
+        "Site power against the limit" + (f" of {facts.limit.highest:g} kW" if facts.limit.is_constant else ""),
         fontsize=17,
         fontweight="bold",
         color=INK,
@@ -284,18 +316,18 @@ def _facts_in_words(facts: Facts) -> Iterator[str]:
     if not facts.history.transactions:
         yield "no session in the window"
         return
-    day = facts.begin.astimezone(_zone(facts))
+    day = facts.begin.astimezone(zone(facts))
     yield f"{day.day} {day:%B %Y}"
     most = max((step.active for step in facts.site), default=0)
     yield f"EVs at {len({tx.key for tx in facts.history.transactions})} connectors, at most {most} at once"
-    worst = facts.metering.worst_instant
-    if worst is not None:
-        yield f"highest metered sum {worst[1]:.2f} kW"
+    powers = facts.metering.instants["power_kw"].to_numpy(dtype="float64")
+    if np.isfinite(powers).any():
+        yield f"highest metered sum {np.nanmax(powers):.2f} kW"
     if facts.metering.step_s is None:
         yield "samples not clock-aligned: latest value of each EV, indicative only"
         return
     yield f"sampled every {facts.metering.step_s} s, {facts.metering.missing} missing"
-    by_power_s, by_energy_s = facts.metering.seconds_over(facts.limit_kw)
+    by_power_s, by_energy_s = facts.metering.seconds_over(facts.limits.site)
     seconds_over = max(by_power_s, by_energy_s)
     yield f"over the limit for {seconds_over:.0f} s" if seconds_over else "never over the limit"
 
@@ -345,14 +377,10 @@ def _marks(facts: Facts) -> Iterator[Artist]:
 
 def _energy_kwh(facts: Facts) -> dict[Key, float]:
     """What each connector delivered, by its registers."""
-    readings: dict[int, list[float]] = {tx.row_id: [] for tx in facts.history.transactions}
-    for sample in facts.history.samples:
-        if sample.register is not None and sample.transaction_row_id in readings:
-            readings[sample.transaction_row_id].append(sample.register.energy_wh)
     energy: dict[Key, float] = {}
-    for tx in facts.history.transactions:
-        known = readings[tx.row_id] + [one.energy_wh for one in (tx.meter_start, tx.meter_stop) if one is not None]
-        energy[tx.key] = energy.get(tx.key, 0.0) + (max(known) - min(known)) / 1000 if known else 0.0
+    for session in facts.sessions:
+        key = session.transaction.key
+        energy[key] = energy.get(key, 0.0) + (session.energy_kwh or 0.0)
     return energy
 
 
@@ -360,11 +388,11 @@ def _short(label: str) -> str:
     return label if len(label) <= LONGEST_LABEL else f"…{label[1 - LONGEST_LABEL :]}"
 
 
-def _zone(facts: Facts) -> tzinfo:
+def zone(facts: Facts) -> tzinfo:
     """Where the times are shown: as asked for, or the machine's own."""
     return facts.zone or facts.begin.astimezone().tzinfo or UTC
 
 
-def _days(seconds: Seconds) -> Seconds:
+def days(seconds: Seconds) -> Seconds:
     """Seconds since 1970 as matplotlib's days."""
     return seconds / 86_400.0

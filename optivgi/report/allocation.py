@@ -1,54 +1,54 @@
 """What each EV was allowed over time, rebuilt from every SetChargingProfile and its answer.
 
-A station's limits change when its answer Accepted is recorded, when a period of a profile begins or ends, and when a
-transaction starts or ends (in the times that the station itself gave). A profile that was never answered may or may not
-be in force: the higher allocation counts. Amperes become kW by the given voltage and the profile's number of phases, 3
-if it names none. Where nothing limits a transaction its allocation is unlimited (None), which no site limit can hold.
+A station's limits change when its answer Accepted is recorded, when a profile or a period of one begins or ends, and
+when a transaction starts or ends (in the times that the station itself gave). At each instant a TxProfile speaks while
+it lasts, else the TxDefaultProfile; the station's maximum caps each of its EVs and all of them together. Wherever
+stations may differ the higher allocation counts: a profile that was never answered may or may not be in force, in any
+combination with others; of a default profile for the connector and one of the same level for all connectors either may
+speak. Amperes become kW by the given voltage and the profile's number of phases, 3 if it names none. Where nothing
+limits a transaction its allocation is unlimited (None), which no site limit can hold.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import product
 
 from optivgi.model import composite
 from optivgi.model.charging_profile import ChargingProfile, Purpose
-from optivgi.model.history import History, Key, ProfilesCleared, ProfileSent, Transaction
+from optivgi.model.history import History, ProfilesCleared, ProfileSent, Transaction
 
-MW_PER_KW = 1_000_000
 ACCEPTED = "Accepted"
+MOST_ALTERNATIVES = 4096
+"""Of so many combinations of unanswered profiles are tried; with more, nothing is believed to limit."""
+STATION = 0
+"""The connector number that stands for the whole station."""
 
 Slot = tuple[int, Purpose, int]
 """Connector, purpose and stack level: a station holds one profile of each."""
+Steps = tuple[tuple[datetime, float | None], ...]
+"""From each time on so many kW; None is no limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Allocation:
-    """What one transaction was allowed: from each step's time on, so many kW (None is no limit), until `end`."""
+    """What one transaction was allowed: from each step's time on, so many kW (None is no limit), until `end`.
+
+    `spoke` says likewise which purpose gave the limit; None while nothing did.
+    """
 
     transaction: Transaction
-    steps: tuple[tuple[datetime, float | None], ...]
+    steps: Steps
     end: datetime
+    spoke: tuple[tuple[datetime, Purpose | None], ...] = ()
 
     def at(self, moment: datetime) -> float | None:
         """The allocation at `moment`, which must lie within the transaction."""
         return self.steps[bisect_right(self.steps, moment, key=lambda step: step[0]) - 1][1]
-
-
-@dataclass(frozen=True, slots=True)
-class SiteStep:
-    """The whole site from `start` on, until the next step. `allocated_kw` leaves out the EVs without any limit."""
-
-    start: datetime
-    allocated_kw: float
-    unlimited: tuple[Key, ...]
-    active: int
-    requested_kw: float
-    curtailed: tuple[tuple[Key, float, float], ...]
-    """Which EVs are allowed less than they can take: connector, allowed kW, what it can take in kW."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +58,34 @@ class _Installed:
     profiles: dict[Slot, ChargingProfile]
     doubtful: tuple[tuple[int, ChargingProfile], ...] = ()
 
-    def alternatives(self) -> Iterator[dict[Slot, ChargingProfile]]:
-        yield self.profiles
-        for connector_id, profile in self.doubtful:
-            yield _with(self.profiles, connector_id, profile)
+    def alternatives(
+        self, connector_id: int, moment: datetime, running: composite.Transaction
+    ) -> Iterator[list[tuple[Slot, ChargingProfile]]]:
+        """Every combination of what may be installed that makes a difference to a connector at `moment`."""
+        choices: dict[Slot, dict[object, ChargingProfile]] = {}
+        for number, profile in self.doubtful:
+            if number in (STATION, connector_id):
+                says = profile.profile_id, profile.schedule.unit, composite.period_at(profile, moment, running)
+                choices.setdefault(_slot(number, profile), {})[says] = profile
+        for chosen in product(*([None, *profiles.values()] for profiles in choices.values())):
+            profiles = self.profiles
+            for slot, profile_or_none in zip(choices, chosen, strict=True):
+                if profile_or_none is not None:
+                    profiles = _with(profiles, slot[0], profile_or_none)
+            here = [(slot, profile) for slot, profile in profiles.items() if slot[0] in (STATION, connector_id)]
+            yield here
+            for rival in _rivals(here):
+                yield [one for one in here if one[0] != rival]
+
+
+def _rivals(here: Sequence[tuple[Slot, ChargingProfile]]) -> Iterator[Slot]:
+    """Default profiles that may have replaced each other: one for all connectors and one for this one, of one level."""
+    slots = {slot for slot, _ in here}
+    for slot in slots:
+        number, purpose, level = slot
+        if number != STATION and purpose is Purpose.TX_DEFAULT and (STATION, purpose, level) in slots:
+            yield slot
+            yield STATION, purpose, level
 
 
 def allocations(history: History, voltage_v: float, end: datetime) -> tuple[Allocation, ...]:
@@ -69,11 +93,7 @@ def allocations(history: History, voltage_v: float, end: datetime) -> tuple[Allo
     by_station: dict[str, list[Transaction]] = defaultdict(list)
     for tx in history.transactions:
         by_station[tx.station_id].append(tx)
-    changes: dict[str, list[ProfileSent | ProfilesCleared]] = defaultdict(list)
-    for sent in history.profiles:
-        changes[sent.station_id].append(sent)
-    for cleared in history.cleared:
-        changes[cleared.station_id].append(cleared)
+    changes = _changes(history)
     found = {}
     for station_id, transactions in by_station.items():
         times, states = _timeline(changes[station_id], transactions)
@@ -82,47 +102,33 @@ def allocations(history: History, voltage_v: float, end: datetime) -> tuple[Allo
     return tuple(found[tx.row_id] for tx in history.transactions)
 
 
-def site_steps(allocated: Sequence[Allocation], can_take_kw: Sequence[float]) -> list[SiteStep]:
-    """The sum over the site at every instant at which anything changed. `can_take_kw` is per allocation.
-
-    Sums are exact to the milliwatt: limits are whole milliwatts before they are added.
-    """
-    changes: dict[datetime, list[tuple[int, int | None, bool]]] = defaultdict(list)
-    for index, allocation in enumerate(allocated):
-        for start, allowed_kw in allocation.steps:
-            changes[start].append((index, None if allowed_kw is None else _mw(allowed_kw), True))
-        changes[allocation.end].append((index, 0, False))
-    now: dict[int, int | None] = {}
-    steps = []
-    for start in sorted(changes):
-        for index, allowed_mw, present in changes[start]:
-            if present:
-                now[index] = allowed_mw
-            else:
-                now.pop(index, None)
-        steps.append(_site_step(start, now, allocated, can_take_kw))
-    return steps
+def station_caps(history: History, voltage_v: float, begin: datetime, end: datetime) -> dict[str, Steps]:
+    """What all EVs at a station may take together, by station, for those that ever had a station maximum."""
+    changes = _changes(history)
+    capped = {sent.station_id for sent in history.profiles if sent.profile.purpose is Purpose.STATION_MAX}
+    caps: dict[str, Steps] = {}
+    for station_id in sorted(capped):
+        times, states = _timeline(changes[station_id], ())
+        everybody = Transaction(0, station_id, STATION, "", begin, end)
+        maxima = [_maxima(state) for state in states]
+        caps[station_id] = _allocation(everybody, times, maxima, voltage_v, end).steps
+    return caps
 
 
-def _site_step(
-    start: datetime, now: dict[int, int | None], allocated: Sequence[Allocation], can_take_kw: Sequence[float]
-) -> SiteStep:
-    return SiteStep(
-        start,
-        allocated_kw=sum(allowed_mw for allowed_mw in now.values() if allowed_mw is not None) / MW_PER_KW,
-        unlimited=tuple(allocated[index].transaction.key for index, allowed_mw in now.items() if allowed_mw is None),
-        active=len(now),
-        requested_kw=sum(_mw(can_take_kw[index]) for index in now) / MW_PER_KW,
-        curtailed=tuple(
-            (allocated[index].transaction.key, allowed_mw / MW_PER_KW, can_take_kw[index])
-            for index, allowed_mw in now.items()
-            if allowed_mw is not None and allowed_mw < 0.99 * _mw(can_take_kw[index])
-        ),
+def _maxima(state: _Installed) -> _Installed:
+    return _Installed(
+        {slot: profile for slot, profile in state.profiles.items() if slot[1] is Purpose.STATION_MAX},
+        tuple((number, profile) for number, profile in state.doubtful if profile.purpose is Purpose.STATION_MAX),
     )
 
 
-def _mw(power_kw: float) -> int:
-    return round(power_kw * MW_PER_KW)
+def _changes(history: History) -> Mapping[str, list[ProfileSent | ProfilesCleared]]:
+    changes: dict[str, list[ProfileSent | ProfilesCleared]] = defaultdict(list)
+    for sent in history.profiles:
+        changes[sent.station_id].append(sent)
+    for cleared in history.cleared:
+        changes[cleared.station_id].append(cleared)
+    return changes
 
 
 def _timeline(
@@ -204,34 +210,38 @@ def _allocation(
     supply = composite.Supply(voltage_v=voltage_v)
     running = composite.Transaction(tx.transaction_id, tx.start)
     steps: list[tuple[datetime, float | None]] = []
+    spoke: list[tuple[datetime, Purpose | None]] = []
     moment: datetime | None = tx.start
     while moment is not None and (moment < end or not steps):
         position = bisect_right(times, moment)
         state = states[position - 1] if position else _Installed({})
-        allowed_kw = _allowed_kw(state, tx, moment, running, supply)
+        allowed_kw, purpose = _allowed_kw(state, tx.connector_id, moment, running, supply)
         if not steps or steps[-1][1] != allowed_kw:
             steps.append((moment, allowed_kw))
+        if not spoke or spoke[-1][1] is not purpose:
+            spoke.append((moment, purpose))
         upcoming = composite.next_change_after(_of_connector(state, tx), moment, running)
         replaced = times[position] if position < len(times) else None
         moment = min((at for at in (upcoming, replaced) if at is not None), default=None)
-    return Allocation(tx, tuple(steps), end)
+    return Allocation(tx, tuple(steps), end, tuple(spoke))
 
 
 def _allowed_kw(
-    state: _Installed, tx: Transaction, moment: datetime, running: composite.Transaction, supply: composite.Supply
-) -> float | None:
-    """The highest that any of the station's possible states allows; None if one of them has no limit."""
-    highest_kw = 0.0
-    for profiles in state.alternatives():
-        own = [profile for slot, profile in profiles.items() if slot[0] == tx.connector_id]
-        station = [profile for slot, profile in profiles.items() if slot[0] == 0]
+    state: _Installed, connector_id: int, moment: datetime, running: composite.Transaction, supply: composite.Supply
+) -> tuple[float | None, Purpose | None]:
+    """The highest that any of the station's possible states allows, and what purpose says so; None is no limit."""
+    highest_kw, purpose = -1.0, None
+    for tried, profiles in enumerate(state.alternatives(connector_id, moment, running)):
+        own = [profile for slot, profile in profiles if slot[0] == connector_id]
+        station = [profile for slot, profile in profiles if slot[0] != connector_id]
         limit = composite.limit_at(own, station, moment, running, supply=supply)
-        if limit is None:
-            return None
-        highest_kw = max(highest_kw, limit.value / 1000)
-    return highest_kw
+        if limit is None or tried >= MOST_ALTERNATIVES:
+            return None, None
+        if limit.value / 1000 > highest_kw:
+            highest_kw, purpose = limit.value / 1000, limit.profile.purpose
+    return highest_kw, purpose
 
 
 def _of_connector(state: _Installed, tx: Transaction) -> list[ChargingProfile]:
-    profiles = [profile for slot, profile in state.profiles.items() if slot[0] in (0, tx.connector_id)]
-    return profiles + [profile for connector_id, profile in state.doubtful if connector_id in (0, tx.connector_id)]
+    profiles = [profile for slot, profile in state.profiles.items() if slot[0] in (STATION, tx.connector_id)]
+    return profiles + [profile for number, profile in state.doubtful if number in (STATION, tx.connector_id)]

@@ -12,12 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from optivgi.model.history import MeterSample, Register, Transaction
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from optivgi.report.curve import Floats, Ints, LimitCurve
 
 WINDOW_STEPS = (1, 2, 4, 8, 16, 32, 64)
 KW_S_PER_WH = 3.6
@@ -70,8 +67,12 @@ class Windows:
             float(self.highest_kw[index]),
         )
 
-    def proven(self, over_kw: float) -> list[tuple[int, int]]:
-        """When the mean power certainly was above `over_kw`: first and last second, in order, without overlap.
+    def allowed(self, limit: LimitCurve) -> Floats:
+        """The mean power of each window that keeps `limit`."""
+        return limit.mean(self.start.astype(np.float64), self.seconds.astype(np.float64))
+
+    def proven(self, over_kw: float | Floats) -> list[tuple[int, int]]:
+        """When the mean power certainly was above `over_kw` (one value, or one of each window): spans without overlap.
 
         A long window that contains a shorter one that proves it too tells nothing new and is left out.
         """
@@ -96,9 +97,9 @@ class Windows:
         """The one that proves the highest mean power; a window that proves little is not the worst."""
         return self[int(np.argmax(self.lowest_kw))] if len(self) else None
 
-    def exclude(self, over_kw: float) -> bool:
-        """Whether even the highest value of every shortest window is at most `over_kw`."""
-        return len(self) > 0 and bool((self.highest_kw[self.seconds == self.seconds[0]] <= over_kw).all())
+    def exclude(self, over_kw: float | Floats) -> bool:
+        """Whether even the highest value of every shortest window is at most `over_kw` (one value, or one of each)."""
+        return len(self) > 0 and bool((self.highest_kw <= over_kw)[self.seconds == self.seconds[0]].all())
 
 
 def windows(

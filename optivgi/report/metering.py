@@ -16,7 +16,10 @@ import numpy as np
 import pandas as pd
 
 from optivgi.model.history import History, MeterSample, Register, Transaction
+from optivgi.report.bounds import Bound
+from optivgi.report.curve import LimitCurve
 from optivgi.report.energy import Grid, Windows, windows
+from optivgi.report.overshoot import Overshoot, spells
 
 UNALIGNED_GRID = Grid(60, 0)
 
@@ -57,25 +60,52 @@ class Metering:
         """The share of the instants at which every active transaction has a sample."""
         return float(self.instants["complete"].mean()) if len(self.instants) else 0.0
 
-    @property
-    def worst_instant(self) -> tuple[int, float] | None:
-        """The second with the highest sum, and that sum in kW; what is missing there is left out, not guessed."""
+    def worst_instant(self, limit: LimitCurve) -> tuple[int, float] | None:
+        """The second whose sum is nearest to `limit` or furthest above it, and that sum; what is missing is left out."""
         powers = self.instants["power_kw"].to_numpy(dtype="float64")
-        if not np.isfinite(powers).any():
+        known = np.isfinite(powers)
+        if not known.any():
             return None
-        worst = int(np.nanargmax(powers))
-        return int(self.instants.index.to_numpy()[worst]), float(powers[worst])
+        seconds = self.instants.index.to_numpy()
+        excess = powers - limit.at(seconds.astype(np.float64))
+        if not np.isfinite(excess[known]).any():
+            excess = powers
+        worst = int(np.nanargmax(excess))
+        return int(seconds[worst]), float(powers[worst])
 
-    def seconds_over(self, over_kw: float) -> tuple[float, int]:
-        """Site seconds above `over_kw`: by the instants (each stands for one step), and within windows that prove it."""
-        by_power_s = float((self.instants["power_kw"] > over_kw).sum()) * (self.step_s or 0)
-        return by_power_s, sum(stop - start for start, stop in self.windows.proven(over_kw))
+    def over(self, limit: LimitCurve) -> Overshoot:
+        """The instants above `limit`, each standing for one step; what is missing at an instant is left out, not guessed."""
+        powers = self.instants["power_kw"].to_numpy(dtype="float64")
+        seconds = self.instants.index.to_numpy(dtype="float64")
+        half = (self.step_s or 0) / 2
+        return spells(seconds - half, seconds + half, np.nan_to_num(powers - limit.at(seconds), nan=-1.0))
+
+    def seconds_over(self, limit: LimitCurve) -> tuple[float, int]:
+        """Site seconds above `limit`: by the instants (each stands for one step), and within windows that prove it."""
+        proven = self.windows.proven(self.windows.allowed(limit))
+        return self.over(limit).seconds, sum(stop - start for start, stop in proven)
+
+    def back_under(self, limit: LimitCurve, begin: float, end: float) -> float | None:
+        """Seconds from `begin` to the first complete instant before `end` that is within `limit`; None if none is."""
+        table = self.complete
+        seconds = table.index.to_numpy(dtype="float64")
+        within = table["power_kw"].to_numpy(dtype="float64") <= limit.at(seconds)
+        found = seconds[within & (seconds >= begin) & (seconds < end)]
+        return float(found[0]) - begin if len(found) else None
 
 
-def metering(history: History, begin: datetime, end: datetime) -> Metering:
-    """What the samples of `history` show from `begin` to `end`."""
+def metering(history: History, begin: datetime, end: datetime, bound: Bound | None = None) -> Metering:
+    """What the samples of `history` show from `begin` to `end`; of a bound only what it weighs, in its unit for kW."""
+    if bound is not None:
+        history = replace(history, transactions=tuple(tx for tx in history.transactions if bound.weight(tx.key) > 0))
     transactions = {tx.row_id: tx for tx in history.transactions}
     samples = _finest([sample for sample in history.samples if sample.transaction_row_id in transactions], transactions)
+    if bound is not None:
+        weights = {tx.row_id: bound.weight(tx.key) for tx in history.transactions}
+        samples = [_weighed(sample, weights[sample.transaction_row_id]) for sample in samples]
+        history = replace(
+            history, transactions=tuple(_weighed_meters(tx, weights[tx.row_id]) for tx in history.transactions)
+        )
     aligned = [sample for sample in samples if sample.clock_aligned and sample.power_kw is not None]
     grid = _grid(aligned)
     resolutions = [sample.register.resolution_wh for sample in samples if sample.register is not None]
@@ -103,6 +133,20 @@ def _finest(samples: Sequence[MeterSample], transactions: Mapping[int, Transacti
         else sample
         for sample in samples
     ]
+
+
+def _weighed(sample: MeterSample, weight: float) -> MeterSample:
+    power_kw = None if sample.power_kw is None else sample.power_kw * weight
+    return replace(sample, power_kw=power_kw, register=_weighed_register(sample.register, weight))
+
+
+def _weighed_meters(tx: Transaction, weight: float) -> Transaction:
+    start, stop = _weighed_register(tx.meter_start, weight), _weighed_register(tx.meter_stop, weight)
+    return replace(tx, meter_start=start, meter_stop=stop)
+
+
+def _weighed_register(register: Register | None, weight: float) -> Register | None:
+    return None if register is None else Register(register.energy_wh * weight, register.resolution_wh * weight)
 
 
 def _second(sample: MeterSample) -> int:

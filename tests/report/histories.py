@@ -9,7 +9,7 @@ from typing import Any
 
 from optivgi.model.charging_profile import ChargingProfile, Kind, Period, Purpose, RateUnit, Schedule
 from optivgi.model.history import History, MeterSample, ProfileSent, Register, Transaction
-from optivgi.report import Report, judge
+from optivgi.report import Limits, Report, Truth, judge
 
 LIMIT_KW = 30.0
 Steps = Sequence[tuple[float, float]]
@@ -127,12 +127,19 @@ def with_session(sessions: Sequence[Session], number: int, **changes: Any) -> li
     return [replace(one, **changes) if one.number == number else one for one in sessions]
 
 
-def judged(facts: History, limit_kw: float = LIMIT_KW, stated_max_kw: float | None = None) -> Report:
+def judged(
+    facts: History,
+    limit_kw: float = LIMIT_KW,
+    stated_max_kw: float | None = None,
+    limits: Limits | None = None,
+    truth: Truth | None = None,
+) -> Report:
     return judge(
         facts,
         url="http://localhost:8090",
-        limit_kw=limit_kw,
+        limits=limits or Limits.constant(limit_kw),
         voltage_v=240.0,
         stated_max_kw=lambda _: stated_max_kw,
+        truth=truth,
         zone=UTC,
     )
