@@ -18,7 +18,7 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 
-from bench.chaos.site import servers
+from bench.chaos.site import own_servers
 from bench.chaos.trials import Result, Trial, trials, try_out
 
 COLUMNS = f"{'trial':34}{'over s':>8}{'kW*s':>8}{'worst kW':>9}{'back s':>8}{'follows':>8}{'use':>7}{'tx':>5}{'lost':>5}{'twice':>6}{'Wh off':>7}  verdict"
@@ -55,7 +55,7 @@ def run(chosen: Sequence[Trial], seed: int, keep: Path | None) -> list[Result]:
     results = []
     with ExitStack() as stack:
         folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="optivgi-chaos-")))
-        started = stack.enter_context(servers())
+        started = stack.enter_context(own_servers())
         for trial in chosen:
             place = folder / f"{trial.name}-{time.time():.0f}"
             place.mkdir(parents=True)

@@ -33,10 +33,10 @@ class Entry:
 class Difference:
     """What does not agree."""
 
-    transactions: int
-    lost: tuple[Entry, ...]
-    doubled: tuple[Entry, ...]
-    off_wh: int
+    transactions: int = 0
+    lost: tuple[Entry, ...] = ()
+    doubled: tuple[Entry, ...] = ()
+    off_wh: int = 0
     """Billed energy that was not drawn, and drawn energy that was not billed, added up."""
 
     @property

@@ -14,14 +14,17 @@ from bench.chaos.proxy import StationProxy
 from bench.stack import Stack
 from tests.services import PrivateProcess
 
+SERVERS = {"database": signal.SIGINT, "broker": signal.SIGTERM}
+"""How each is told to end at once, in good order."""
+
 
 @dataclass(slots=True)
 class Parts:
     """A running site: its services, its database and broker, and the wire to its stations."""
 
     stack: Stack
-    database: PrivateProcess
-    broker: PrivateProcess
+    database: PrivateProcess | None
+    broker: PrivateProcess | None
     proxy: StationProxy
     station_ids: Sequence[str]
     start: Callable[[str], None]
@@ -43,14 +46,22 @@ class Parts:
         """A third of them."""
         return tuple(self.chance.sample(list(self.station_ids), max(1, len(self.station_ids) // 3)))
 
+    def server(self, part: str) -> PrivateProcess:
+        """The database server or the broker; only those of one's own can be harmed."""
+        server = {"database": self.database, "broker": self.broker}[part]
+        if server is None:
+            raise RuntimeError(f"the {part} is not ours to harm")
+        return server
+
     def _processes(self, part: str) -> list[psutil.Process]:
-        server = {"database": self.database, "broker": self.broker}.get(part)
-        if server is not None:
-            if server.process is None:
+        if part in SERVERS:
+            process = self.server(part).process
+            if process is None:
                 raise RuntimeError(f"the {part} does not run")
-            first = psutil.Process(server.process.pid)
+            pid = process.pid
         else:
-            first = psutil.Process(self.stack.pid(part))
+            pid = self.stack.pid(part)
+        first = psutil.Process(pid)
         return [first, *first.children(recursive=True)]
 
 
@@ -80,6 +91,14 @@ def _thaw(part: str) -> Callable[[Parts], None]:
     return lambda parts: parts.thaw(part)
 
 
+def _stop_server(part: str) -> Callable[[Parts], None]:
+    return lambda parts: parts.server(part).stop(SERVERS[part])
+
+
+def _start_server(part: str) -> Callable[[Parts], None]:
+    return lambda parts: parts.server(part).start()
+
+
 def _restore(parts: Parts) -> None:
     parts.proxy.restore()
 
@@ -92,10 +111,8 @@ LONG_S, FROZEN_S = 100.0, 30.0
 FAULTS = (
     Fault("kill-optimizer", _kill("run"), _start("run"), 5.0),
     Fault("kill-csms", _kill("csms"), _start("csms"), 5.0),
-    Fault("stop-broker", lambda parts: parts.broker.stop(), lambda parts: parts.broker.start(), 10.0),
-    Fault(
-        "stop-database", lambda parts: parts.database.stop(signal.SIGINT), lambda parts: parts.database.start(), 10.0
-    ),
+    Fault("stop-broker", _stop_server("broker"), _start_server("broker"), 10.0),
+    Fault("stop-database", _stop_server("database"), _start_server("database"), 10.0),
     Fault("cut-stations", lambda parts: parts.proxy.cut(parts.some_stations()), _restore, 20.0),
     Fault("stall-stations", lambda parts: parts.proxy.stall(parts.some_stations()), _restore, 15.0),
     Fault("freeze-optimizer", _freeze("run"), _thaw("run"), FROZEN_S),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import random
 import re
@@ -10,7 +11,7 @@ import signal
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,23 +37,34 @@ SETTINGS = {
 }
 """What differs from the defaults: shorter intervals, so that more can go wrong in a minute."""
 LIMITS_FILE, TRACE_FILE, SCENARIO_FILE = "limits.csv", "truth.csv", "scenario.json"
+FRAMES_FILE = "frames.json"
+FRAMES = "{ OCPPMessages(order_by: {id: asc}) { timestamp stationId origin action correlationId message } }"
+"""Every OCPP frame that the CSMS remembers, for whoever looks into a failure."""
 FIGURE = re.compile(r"^(optivgi_\w+?)(?:\{.*\})? (\S+)$", re.MULTILINE)
 GIVE_UP_S = 60.0
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Servers:
-    """A database server and a broker of one's own, to be stopped at will."""
+    """Where database server and broker are; those of one's own can be stopped at will."""
 
-    database: PrivateProcess
-    broker: PrivateProcess
+    postgres_url: str
+    """Without a database: postgresql+asyncpg://user@host:port."""
+    amqp_url: str
+    database: PrivateProcess | None = None
+    broker: PrivateProcess | None = None
 
 
 @contextmanager
-def servers() -> Iterator[Servers]:
+def own_servers() -> Iterator[Servers]:
     """Both, started."""
     with private_postgres() as database, private_rabbitmq() as broker:
-        yield Servers(database, broker)
+        yield Servers(
+            f"postgresql+asyncpg://postgres@127.0.0.1:{database.port}",
+            f"amqp://guest:guest@127.0.0.1:{broker.port}/",
+            database,
+            broker,
+        )
 
 
 @dataclass(slots=True)
@@ -94,6 +106,18 @@ class Site:
         """How many transactions the chargers have now, by their own account."""
         log = self.parts.stack.log("simulate")
         return len(BEGINS.findall(log)) - len(ENDED.findall(log))
+
+    def quiet(self, for_s: float, until_s: float) -> float:
+        """Waits until no transaction began or ended for `for_s`, at most until `until_s`; the moment."""
+        seen, since_s = -1, self.now_s()
+        while (now_s := self.now_s()) < until_s:
+            log = self.parts.stack.log("simulate")
+            if (changes := len(BEGINS.findall(log)) + len(ENDED.findall(log))) != seen:
+                seen, since_s = changes, now_s
+            if now_s - since_s >= for_s:
+                break
+            time.sleep(0.2)
+        return self.now_s()
 
     def figures(self) -> dict[str, float]:
         """The optimizer's metrics; empty if it does not answer."""
@@ -153,6 +177,7 @@ class Site:
         stack = self.parts.stack
         stack.wait_for_log("simulate", "the scenario is over", self.scene.duration_s - self.now_s() + GIVE_UP_S)
         rows = stack.graphql(ROWS)
+        (self.folder / FRAMES_FILE).write_text(json.dumps(stack.graphql(FRAMES)["OCPPMessages"], indent=0))
         stack.kill("simulate", signal.SIGTERM)
         truth = Truth.read(self.folder / TRACE_FILE)
         return truth, compared(of_the_chargers(stack.log("simulate")), of_the_csms(rows))
@@ -174,16 +199,17 @@ def _iso(at: float) -> str:
 def site(servers: Servers, scene: Scene, folder: Path, chance: random.Random, **settings: str) -> Iterator[Site]:
     """A site on a fresh database, at the moment at which the scene starts."""
     name = f"chaos_{uuid.uuid4().hex[:12]}"
-    asyncio.run(_create_database(servers.database.port, name))
+    _administer(servers.postgres_url, f'CREATE DATABASE "{name}"')
     scene.write(folder / SCENARIO_FILE)
     write_limits(folder / LIMITS_FILE, ())
     with ExitStack() as parts_in_use:
+        parts_in_use.callback(_drop_database, servers.postgres_url, name)
         stack = Stack(
             folder,
             **{
                 **SETTINGS,
-                "DATABASE_URL": f"postgresql+asyncpg://postgres@127.0.0.1:{servers.database.port}/{name}",
-                "AMQP_URL": f"amqp://guest:guest@127.0.0.1:{servers.broker.port}/",
+                "DATABASE_URL": f"{servers.postgres_url}/{name}",
+                "AMQP_URL": servers.amqp_url,
                 "AMQP_EXCHANGE": name,
                 "STATION_IDS": ",".join(scene.station_ids),
                 "SEED_ID_TAGS": ",".join(scene.id_tags),
@@ -209,9 +235,19 @@ def site(servers: Servers, scene: Scene, folder: Path, chance: random.Random, **
         yield Site(parts, scene, folder, time.time())
 
 
-async def _create_database(port: int, name: str) -> None:
-    connection = await asyncpg.connect(f"postgresql://postgres@127.0.0.1:{port}/postgres", timeout=30)
+def _drop_database(postgres_url: str, name: str) -> None:
+    """Whatever became of the server."""
+    with suppress(OSError, asyncpg.PostgresError):
+        _administer(postgres_url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+def _administer(postgres_url: str, statement: str) -> None:
+    asyncio.run(_execute(postgres_url.replace("+asyncpg", "") + "/postgres", statement))
+
+
+async def _execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url, timeout=30)
     try:
-        await connection.execute(f'CREATE DATABASE "{name}"')
+        await connection.execute(statement)
     finally:
         await connection.close()

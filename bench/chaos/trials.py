@@ -23,7 +23,9 @@ CALM_S = 8.0
 PROBE_S = 6.0
 """How long a lower limit lasts that tests whether the site follows."""
 
-FAULT_AT_S, AFTER_S = 25.0, 45.0
+QUIET_S = 12.0
+"""How long nobody came or left before the use of the limit is judged: time for cuts, settling and raises."""
+FAULT_AT_S, AFTER_S = 25.0, 65.0
 
 
 @dataclass(slots=True)
@@ -63,24 +65,27 @@ class Result:
     """What came of a trial. `response_s` is the slowest answer to an unannounced lower limit."""
 
     name: str
-    over: Overshoot
-    drawing: dict[tuple[str, int], float]
+    over: Overshoot = field(default_factory=Overshoot)
+    drawing: dict[tuple[str, int], float] = field(default_factory=dict)
     """What each connector drew at the worst moment."""
-    response_s: float | None
-    spells: tuple[Spell, ...]
-    use: float | None
-    books: Difference
-    tracebacks: int
-    failures: tuple[str, ...]
+    response_s: float | None = None
+    spells: tuple[Spell, ...] = ()
+    use: float | None = None
+    books: Difference = field(default_factory=Difference)
+    tracebacks: int = 0
+    failures: tuple[str, ...] = ()
 
 
 def try_out(trial: Trial, servers: Servers, folder: Path, chance: random.Random) -> Result:
-    """Plays a trial on a fresh site and judges it."""
+    """Plays a trial on a fresh site and judges it; one that does not come to its end has failed."""
     notes = Notes()
-    with site(servers, trial.scene, folder, chance) as here:
-        trial.play(here, notes)
-        truth, books = here.close()
-        logs = "".join(here.parts.stack.log(name) for name in ("csms", "run", "simulate"))
+    try:
+        with site(servers, trial.scene, folder, chance) as here:
+            trial.play(here, notes)
+            truth, books = here.close()
+            logs = "".join(here.parts.stack.log(name) for name in ("csms", "run", "simulate"))
+    except (OSError, RuntimeError, ValueError) as error:
+        return Result(trial.name, failures=(f"did not come to its end: {error}",))
     return judged(trial.name, here, notes, truth, books, tracebacks=logs.count("Traceback"))
 
 
@@ -174,15 +179,17 @@ def _announced_to_the_dead(here: Site, notes: Notes) -> None:
     here.wait_until(15)
     here.limit(0.4 * here.scene.limit_kw, lasts_s=40, ahead_s=60)
     here.wait_until(55)
-    _suffer(here, notes, BY_NAME["kill-optimizer"], down_s=50)
+    suffer(here, notes, BY_NAME["kill-optimizer"], down_s=50)
 
 
 def _one(fault: Fault) -> Play:
     def play(here: Site, notes: Notes) -> None:
         here.wait_until(FAULT_AT_S)
         notes.calm.append((FAULT_AT_S - CALM_S, FAULT_AT_S))
-        _suffer(here, notes, fault, fault.down_s)
-        calm = max(here.now_s() + 12, FAULT_AT_S + fault.down_s + 25)
+        suffer(here, notes, fault, fault.down_s)
+        mended_s = notes.spells[-1].mended_s
+        here.wait_until(mended_s + 25)
+        calm = here.quiet(QUIET_S, until_s=mended_s + 47)
         notes.calm.append((calm, calm + CALM_S))
         here.wait_until(calm + CALM_S + 1)
         here.limit(0.8 * here.scene.limit_kw, lasts_s=PROBE_S)
@@ -195,11 +202,11 @@ def _sequence(here: Site, notes: Notes) -> None:
     chance = here.parts.chance
     here.wait_until(20)
     while here.now_s() < here.scene.duration_s - 90:
-        _suffer(here, notes, fault := chance.choice(FOR_SEQUENCES), fault.down_s)
+        suffer(here, notes, fault := chance.choice(FOR_SEQUENCES), fault.down_s)
         here.wait_until(here.now_s() + chance.uniform(3, 15))
 
 
-def _suffer(here: Site, notes: Notes, fault: Fault, down_s: float) -> None:
+def suffer(here: Site, notes: Notes, fault: Fault, down_s: float) -> None:
     """One fault, from its stroke until the site is under control again."""
     struck_s = here.now_s()
     fault.strike(here.parts)
