@@ -247,7 +247,7 @@ async def test_incidents_count_from_the_scenarios_start_or_the_evs_arrival(csms:
         await live(fleet, clock, 10 + 29)
         assert len(csms.of("BootNotification")) == boots
         assert all(station.online for station in fleet.stations.values())
-        await live(fleet, clock, 18)
+        await live(fleet, clock, 23)
         assert [p["chargePointSerialNumber"] for p in csms.of("BootNotification")[boots:]] == ["ST-01"]
         assert [station_id for station_id, one in fleet.stations.items() if not one.online] == ["ST-02"]
 
