@@ -49,9 +49,9 @@ def energy_by_limit(studied: Sequence[Studied]) -> Figure:
         axes.set_xlabel("Site limit (kW)" if places is numbers else "Site limit", color=MUTED)
         if places is not numbers:
             axes.set_xticks(range(len(limits)), limits)
-        axes.set_ylim(top=101)
-        axes.set_yticks([tick for tick in axes.get_yticks() if tick <= 100])
-        axes.set_ylim(top=101)
+        bottom = max(0.0, axes.get_ylim()[0])
+        axes.set_yticks([tick for tick in axes.get_yticks() if bottom <= tick <= 100])
+        axes.set_ylim(bottom, 101)
     left.legend(frameon=False, labelcolor=INK, loc="lower right")
     picture.text(0.06, 0.93, "What a limit costs the drivers", fontsize=17, fontweight="bold", color=INK)
     return picture
