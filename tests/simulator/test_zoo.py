@@ -10,7 +10,8 @@ from simulator.faults.catalogue import KNOWN
 from simulator.scenario import Scenario, load_scenario
 
 STATIONS = tuple(f"OPTIVGI-STATION-{number:02d}" for number in range(1, 7))
-ZOO = sorted(Path("scenarios/zoo").glob("*.json"))
+SCENARIOS = Path(__file__).parents[2] / "scenarios"
+ZOO = sorted((SCENARIOS / "zoo").glob("*.json"))
 
 
 def faults(scenario: Scenario) -> set[str]:
@@ -34,7 +35,7 @@ def test_each_scenario_has_its_fault_its_outcome_and_too_little_for_all(path: Pa
 
 def test_sixty_evs_arrive_within_ten_seconds() -> None:
     stations = tuple(f"OPTIVGI-STATION-{number:02d}" for number in range(1, 61))
-    scenario = load_scenario("scenarios/sixty_in_ten_seconds.json", stations, 2)
+    scenario = load_scenario(SCENARIOS / "sixty_in_ten_seconds.json", stations, 2)
     assert len({session.station_id for session in scenario.sessions}) == 60
     assert max(session.arrive_offset_s for session in scenario.sessions) <= 10
     assert scenario.limit_kw == 180
