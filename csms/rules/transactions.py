@@ -88,6 +88,9 @@ def decide_start(
     return Start(info, instant.used, meter_start_wh if credible else None, facts.open_here, remarks)
 
 
+WHOLE_KWH = 0.001
+
+
 @dataclass(frozen=True, slots=True)
 class Stop:
     """How a transaction ended. `total_kwh` is None when nothing credible was metered."""
@@ -109,7 +112,10 @@ def decide_stop(
     reported: datetime,
     now: datetime,
 ) -> Stop:
-    """The end of a known transaction. A meterStop below what was metered before is noted and not used."""
+    """The end of a known transaction. A meterStop below what was metered before is noted and not used.
+
+    It counts whole watt-hours, MeterValues count parts of them: less than one below is the same.
+    """
     instant = judge_instant(reported, now)
     remarks: dict[str, Any] = {}
     end_time = instant.used
@@ -118,7 +124,7 @@ def decide_stop(
         end_time = max(start_time, now)
     credible = fits_counter(meter_stop_wh)
     total_kwh = energy_kwh(meter_start_wh, meter_stop_wh) if credible else None
-    if not credible or (total_kwh is not None and total_kwh < (known_kwh or 0.0)):
+    if not credible or (total_kwh is not None and total_kwh <= (known_kwh or 0.0) - WHOLE_KWH):
         remarks["reportedMeterStop"] = meter_stop_wh
         total_kwh = None
     return Stop(

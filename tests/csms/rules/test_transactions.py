@@ -92,6 +92,11 @@ def test_the_reason_is_kept() -> None:
     assert stop(reason="EVDisconnected").reason == "EVDisconnected"
 
 
+def test_a_meter_stop_in_whole_watt_hours_counts_though_a_meter_value_had_parts_of_one() -> None:
+    decision = stop(known_kwh=0.0546, meter_start_wh=1000, meter_stop_wh=1054)
+    assert (decision.total_kwh, decision.remarks) == (0.054, {})
+
+
 @pytest.mark.parametrize("meter_stop_wh", [-5, 0, 999, 2999, MAX_INT32 + 1])
 def test_a_meter_stop_below_what_was_metered_is_noted_and_not_used(meter_stop_wh: int) -> None:
     decision = stop(meter_stop_wh=meter_stop_wh)
