@@ -100,6 +100,14 @@ def around_a_fault(begin_s: float, down_s: float, after_s: float) -> Scene:
     return Scene((*base, leaver, comer), steady_s=begin_s)
 
 
+def while_nobody_rules(begin_s: float, down_s: float, after_s: float) -> Scene:
+    """Six EVs all the time on a full site; three more come while nobody can tell anyone to make room."""
+    end_s = begin_s + down_s + after_s
+    base = [Stay(n, 1, 0.3 * n, end_s) for n in range(1, STAYS + 1)]
+    guests = [Stay(n, 2, begin_s + 3.0 * n, end_s) for n in range(1, 4)]
+    return Scene((*base, *guests), steady_s=begin_s)
+
+
 def coming_and_going(chance: random.Random, duration_s: float) -> Scene:
     """Six EVs all the time, and guests at the second connectors, each for a minute or two."""
     stays = [Stay(n, 1, 0.3 * n, duration_s) for n in range(1, STAYS + 1)]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.chaos import scenes
 from bench.chaos.books import Difference
-from bench.chaos.faults import BY_NAME, FAULTS, FOR_SEQUENCES, Fault
+from bench.chaos.faults import BY_NAME, FAULTS, FOR_SEQUENCES, LONG_S, Fault
 from bench.chaos.scenes import Scene
 from bench.chaos.site import Servers, Site, site
 from bench.chaos.truth import Overshoot, Step, Truth
@@ -151,7 +151,8 @@ def trials(seed: int, minutes: float) -> Iterator[Trial]:
     yield Trial("limit-drops-announced", scenes.all_at_once(stay_s=125), _announced)
     yield Trial("limit-drops-suddenly", scenes.all_at_once(stay_s=50), _sudden)
     for fault in FAULTS:
-        yield Trial(fault.name, scenes.around_a_fault(FAULT_AT_S, fault.down_s, AFTER_S), _one(fault))
+        around = scenes.while_nobody_rules if fault.down_s >= LONG_S else scenes.around_a_fault
+        yield Trial(fault.name, around(FAULT_AT_S, fault.down_s, AFTER_S), _one(fault))
     yield Trial("limit-drops-while-optimizer-away", scenes.all_at_once(stay_s=145), _announced_to_the_dead)
     yield Trial("random", scenes.coming_and_going(chance, minutes * 60), _sequence)
 
