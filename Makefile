@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
-.PHONY: demo test lint unit bench-latency bench-csms bench-planner compose-config example-env clean help
+.PHONY: demo test lint unit bench-latency bench-csms bench-planner chaos soak compose-config example-env clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 18
@@ -39,6 +39,12 @@ bench-csms: $(STAMP)      ## messages per second through the bundled CSMS
 
 bench-planner: $(STAMP)   ## milliseconds per planning decision
 	$(BIN)/python -m bench.planner
+
+chaos: $(STAMP)           ## break a real site part by part and judge what its EVs drew (45 minutes)
+	$(BIN)/python -m bench.chaos $(CHAOS)
+
+soak: $(STAMP)            ## two hours of random faults
+	$(BIN)/python -m bench.chaos --only random --minutes 120 $(CHAOS)
 
 compose-config:           ## check docker-compose.yml without an engine
 	docker-compose config --quiet
