@@ -48,6 +48,7 @@ from optivgi.translation.citrineos.callback_listener import CallbackListener
 from optivgi.translation.citrineos.graphql import GraphQL
 from optivgi.translation.citrineos.history import endpoint, read_history
 from optivgi.translation.citrineos.message_api import MessageAPI
+from optivgi.translation.citrineos.recorded import RecordedAnswers
 from optivgi.translation.http_api import HttpApiTranslation
 from optivgi.translation.inprocess import InProcessEventSource, Subscribe
 from optivgi.translation.silent import SilentEventSource
@@ -132,7 +133,8 @@ async def _connections(
         admin_secret=settings.hasura_admin_secret.get_secret_value() or None,
     )
     messages = MessageAPI(httpx.AsyncClient(transport=embedded.rest if embedded else None), settings.citrineos_api_url)
-    return CitrineOSTranslation(view, clock, graphql, messages, answers), events
+    recorded = None if embedded is not None else RecordedAnswers(graphql)
+    return CitrineOSTranslation(view, clock, graphql, messages, answers, recorded=recorded), events
 
 
 async def _called_back(url: str, clock: Clock, stack: AsyncExitStack) -> Answers:

@@ -24,6 +24,7 @@ from optivgi.translation.citrineos.answers import Answers, AnswersByCallback, An
 from optivgi.translation.citrineos.callback_listener import CallbackListener
 from optivgi.translation.citrineos.graphql import GraphQL
 from optivgi.translation.citrineos.message_api import MessageAPI
+from optivgi.translation.citrineos.recorded import RecordedAnswers
 from optivgi.translation.inprocess import InProcessEventSource
 from tests.csms.test_app import Station, boot, settings, station
 from tests.services import free_port
@@ -45,7 +46,10 @@ def translate(csms: Csms, answers: Answers) -> CitrineOSTranslation:
         admin_secret="s3cret",
     )
     messages = MessageAPI(httpx.AsyncClient(transport=httpx.ASGITransport(csms.rest_app)), "http://csms")
-    return CitrineOSTranslation(SITE, WallClock(), graphql, messages, answers, answer_deadline_s=10.0)
+    recorded = RecordedAnswers(graphql)
+    return CitrineOSTranslation(
+        SITE, WallClock(), graphql, messages, answers, answer_deadline_s=10.0, recorded=recorded
+    )
 
 
 async def start_charging(charger: Station, meter_wh: int = 1000) -> str:
@@ -99,16 +103,17 @@ async def test_what_a_station_said_is_the_snapshot(csms: Csms) -> None:
         ([4, "InternalError", "out of memory", {}], OutcomeStatus.FAILED),
     ],
 )
-@pytest.mark.parametrize("way", ["events", "callback"])
+@pytest.mark.parametrize("way", ["events", "callback", "record"])
 async def test_a_command_reaches_the_station_and_its_answer_comes_back(
     csms: Csms, way: str, answer: list[Any], status: OutcomeStatus
 ) -> None:
     assert isinstance(csms.bus, InProcessBus)
     by_events = AnswersByEvents(WallClock())
-    source = InProcessEventSource(csms.bus.subscribe, WallClock(), on_answer=by_events.take)
+    heard = by_events.take if way == "events" else lambda *_: None
+    source = InProcessEventSource(csms.bus.subscribe, WallClock(), on_answer=heard)
     by_callback = AnswersByCallback(WallClock(), f"http://127.0.0.1:{free_port()}")
     listener = CallbackListener(by_callback, "127.0.0.1", urlsplit(by_callback.base_url).port or 0)
-    translation = translate(csms, by_events if way == "events" else by_callback)
+    translation = translate(csms, by_callback if way == "callback" else by_events)
     async with station(csms) as charger:
         await boot(charger)
         transaction_id = await start_charging(charger)

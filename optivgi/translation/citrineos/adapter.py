@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
+from datetime import datetime
 from importlib.resources import files
 
 from optivgi.errors import Unreachable
@@ -14,10 +15,11 @@ from optivgi.model.ev_config import SiteView
 from optivgi.model.limit_series import LimitSeries
 from optivgi.model.snapshot import Snapshot
 from optivgi.translation.base import Outcome, OutcomeStatus, PowerCommand
-from optivgi.translation.citrineos.answers import ANSWER_DEADLINE_S, Answers, Expectation
+from optivgi.translation.citrineos.answers import ANSWER_DEADLINE_S, Answers, Expectation, StationAnswer
 from optivgi.translation.citrineos.graphql import GraphQL
 from optivgi.translation.citrineos.message_api import MessageAPI
 from optivgi.translation.citrineos.payloads import NotSendable, set_charging_profile
+from optivgi.translation.citrineos.recorded import LOOK_AFTER_S, LOOK_EVERY_S, RecordedAnswers
 from optivgi.translation.citrineos.rows import snapshot, variables
 
 log = logging.getLogger("optivgi.translation")
@@ -37,10 +39,13 @@ class CitrineOSTranslation:
         answers: Answers,
         *,
         answer_deadline_s: float = ANSWER_DEADLINE_S,
+        recorded: RecordedAnswers | None = None,
     ) -> None:
+        """`recorded` is asked for answers that are late; None where they cannot get lost on their way."""
         self._site, self._clock = site, clock
         self._graphql, self._messages, self._answers = graphql, messages, answers
         self._answer_deadline_s = answer_deadline_s
+        self._recorded = recorded
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._doubted: dict[str, frozenset[str]] = {}
         self._awaited: set[Expectation] = set()
@@ -78,6 +83,7 @@ class CitrineOSTranslation:
         except NotSendable as error:
             return Outcome(command, OutcomeStatus.FAILED, str(error))
         async with self._turns[command.station_id]:
+            sent_at = self._clock.now()
             with self._answers.expect(command.station_id, body) as expectation:
                 undelivered = await self._messages.set_charging_profile(
                     command.station_id, body, expectation.callback_url
@@ -86,7 +92,7 @@ class CitrineOSTranslation:
                     return Outcome(command, undelivered.status, undelivered.reason)
                 self._awaited.add(expectation)
                 try:
-                    answer = await expectation.wait(self._answer_deadline_s)
+                    answer = await self._answer(expectation, sent_at)
                 finally:
                     self._awaited.discard(expectation)
         if answer is not None:
@@ -95,6 +101,22 @@ class CitrineOSTranslation:
             return Outcome(command, undelivered.status, undelivered.reason)
         silence = f"{command.station_id} gave no answer within {self._answer_deadline_s:g} s"
         return Outcome(command, OutcomeStatus.UNKNOWN, silence)
+
+    async def _answer(self, expectation: Expectation, sent_at: datetime) -> StationAnswer | None:
+        """What the station answered, however it becomes known; None if it does not before the deadline."""
+        if self._recorded is None:
+            return await expectation.wait(self._answer_deadline_s)
+        deadline = self._clock.monotonic() + self._answer_deadline_s
+        patience_s = LOOK_AFTER_S
+        while (left_s := deadline - self._clock.monotonic()) > 0:
+            answer = await expectation.wait(min(patience_s, left_s))
+            if answer is not None:
+                return answer
+            found = await self._recorded.find(expectation.station_id, expectation.body, sent_at)
+            if found is not None:
+                expectation.resolve(found)
+            patience_s = LOOK_EVERY_S
+        return await expectation.wait(0)
 
     def _abandon(self, reason: str, station_ids: frozenset[str] | None = None) -> None:
         """Waits no longer for answers of these stations (None: of any), which died with a connection."""
