@@ -16,7 +16,7 @@ DRAWS_KW = 0.3
 
 @dataclass(frozen=True, slots=True)
 class AdherenceSettings:
-    """`adherence_s`: from the first sample above the limit to the alarm. `settle_s`: how long an EV may take to follow.
+    """`adherence_s`: how long an EV may exceed its limit until the alarm. `settle_s`: how long an EV may take to follow.
     A sample older than `fresh_s` judges nothing. What did not help is tried again after `retry_s`."""
 
     adherence_s: float = 20.0
@@ -55,8 +55,8 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Conduct:
-    """How one EV has kept to its limits. `drawn_kw` is the most that it drew since it began to exceed them, at `since`;
-    `stepped_at` is when the last step was taken, and `seen_at` the newest sample that was judged."""
+    """How one EV has kept to its limits. `drawn_kw` is what it drew when it was last seen to exceed them, and `since` when
+    it may have begun to; `stepped_at` is when the last step was taken, and `seen_at` the newest sample that was judged."""
 
     stage: Stage = Stage.OBEYS
     since: datetime | None = None
@@ -97,7 +97,7 @@ def judged(
     if conduct.seen_at is None or sample.measured_at > conduct.seen_at:
         if not exceeds(sample.measured_kw, sample.allowed_kw):
             return Conduct(seen_at=sample.measured_at, floored=conduct.floored), None
-        conduct = _exceeding(conduct, sample)
+        conduct = _exceeding(conduct, sample, timedelta(seconds=settings.adherence_s / 2))
         if conduct.stage is Stage.OBEYS:
             return replace(conduct, stage=Stage.RESENT, stepped_at=now), Action.RESEND
     if conduct.since is None or conduct.stepped_at is None:
@@ -119,8 +119,9 @@ def given(conduct: Conduct) -> Conduct:
     return replace(conduct, stage=Stage.GIVEN)
 
 
-def _exceeding(conduct: Conduct, sample: Sample) -> Conduct:
-    since = conduct.since or sample.measured_at
+def _exceeding(conduct: Conduct, sample: Sample, unseen: timedelta) -> Conduct:
+    """It began after the last good sample, of which at most `unseen` is held against it."""
+    since = conduct.since or max(conduct.seen_at or sample.measured_at - unseen, sample.measured_at - unseen)
     drawn_kw = max(sample.measured_kw, conduct.drawn_kw) if conduct.stage is Stage.RESENT else sample.measured_kw
     return replace(conduct, since=since, drawn_kw=drawn_kw, seen_at=sample.measured_at)
 

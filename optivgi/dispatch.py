@@ -204,10 +204,10 @@ class _Wave:
 
     def _raise(self, key: Key) -> None:
         room_kw = self._room(key)
-        if room_kw < -NOISE:
+        if room_kw < -NOISE and key not in self._ledger.overdrawn:
             return
         now_kw = self._lasting[key]
-        power_kw = self._fitting(key, self._counted[key] + room_kw)
+        power_kw = self._fitting(key, self._counted[key] + max(room_kw, 0.0))
         partial = power_kw < self._wanted[key] - NOISE
         if power_kw <= now_kw + NOISE or (partial and power_kw - now_kw < self._ledger.policy.dead_band_kw):
             return

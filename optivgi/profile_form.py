@@ -117,6 +117,13 @@ class _Search:
     """Forms are taken and not acted on, so that taking one proves nothing."""
     taken_periods: int = 0
     """The most periods that the station took in its form; it is not to blame for what is refused with no more."""
+    has_any: bool = False
+    """Whether the station took a profile in any form of this search."""
+
+    def replaces(self, form: Form) -> bool:
+        """Whether a profile in `form` takes the place of what the station has, rather than one behind it."""
+        same = (form.purpose, form.id_offset) == (self.form.purpose, self.form.id_offset)
+        return same or not self.has_any
 
 
 @dataclass(slots=True)
@@ -135,7 +142,7 @@ class FormBook:
     def accepted(self, station_id: str, model: Model, slot: Slot, periods: int = 1) -> bool:
         """The station took a profile of so many periods in its form; the answer is whether that is news about its kind."""
         search = self._search(station_id, model, slot)
-        search.refusals, search.taken_periods = 0, max(periods, search.taken_periods)
+        search.refusals, search.taken_periods, search.has_any = 0, max(periods, search.taken_periods), True
         if search.ignoring:
             return False
         search.tried.clear()
@@ -217,7 +224,9 @@ class FormBook:
     @staticmethod
     def _next(search: _Search, slot: Slot, own_unit: RateUnit) -> Form | None:
         search.tried.append(search.form)
-        following = next((form for form in ladder(slot, own_unit) if form not in search.tried), None)
+        following = next(
+            (form for form in ladder(slot, own_unit) if form not in search.tried and search.replaces(form)), None
+        )
         if following is None:
             search.form = search.tried[0]
             search.tried.clear()

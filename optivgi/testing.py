@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -76,6 +76,10 @@ def a_connector(
     phases: tuple[str, ...] = ("L1",),
     circuit: str = "site",
     unit: RateUnit = RateUnit.A,
+    vendor: str = "",
+    model: str = "",
+    firmware: str = "",
+    clock_skew_s: float = 0.0,
 ) -> Connector:
     """A free, connected one-phase connector of 7.2 kW."""
     return Connector(
@@ -90,6 +94,10 @@ def a_connector(
         phases=phases,
         circuit=circuit,
         unit=unit,
+        vendor=vendor,
+        model=model,
+        firmware=firmware,
+        clock_skew_s=clock_skew_s,
     )
 
 
@@ -126,7 +134,8 @@ class FakeTranslation:
     """A CSMS in memory that keeps every promise of the Translation port, with switches for everything that can go wrong.
 
     Reads: `failure` (a TranslationError) is raised instead of an answer. Commands: `answers[station_id]` is what a station
-    says (ACCEPTED when absent); `delay_s[station_id]` is the site time that it takes. `read_delay_s` delays reads.
+    says (ACCEPTED when absent); `takes[station_id]` tells which profiles it does not reject; `delay_s[station_id]` is the
+    site time that it takes. `read_delay_s` delays reads.
     A profile takes effect (`installed`) only if its station accepted it.
     """
 
@@ -139,6 +148,7 @@ class FakeTranslation:
         self.peak_power_demand: LimitSeries | None = None
         self.failure: TranslationError | None = None
         self.answers: dict[str, OutcomeStatus] = {}
+        self.takes: dict[str, Callable[[ChargingProfile], bool]] = {}
         self.delay_s: dict[str, float] = {}
         self.read_delay_s = 0.0
         self.reads = 0
@@ -154,7 +164,9 @@ class FakeTranslation:
         """Each EV is there from now on, or replaces the one with the same id."""
         for ev in evs:
             self._evs[ev.ev_id] = ev
-            self._connectors[ev.station_id, ev.connector_id] = connector_of(ev)
+            key = ev.station_id, ev.connector_id
+            fresh, old = connector_of(ev), self._connectors.get(key)
+            self._connectors[key] = fresh if old is None else _same_station(fresh, old)
 
     def unplug(self, ev_id: str) -> None:
         """The EV leaves; its connector stays, free."""
@@ -202,16 +214,27 @@ class FakeTranslation:
     async def _send(self, command: PowerCommand) -> Outcome:
         await self._clock.sleep(self.delay_s.get(command.station_id, 0.0))
         status = self.answers.get(command.station_id, OutcomeStatus.ACCEPTED)
+        takes = self.takes.get(command.station_id)
+        if takes is not None and not takes(command.profile):
+            status = OutcomeStatus.REJECTED
         if status is OutcomeStatus.ACCEPTED:
             new = command.profile
             kept = self.installed.setdefault((command.station_id, command.connector_id), [])
-            kept[:] = [old for old in kept if (old.purpose, old.stack_level) != (new.purpose, new.stack_level)]
+            place = new.purpose, new.stack_level
+            kept[:] = [
+                old for old in kept if (old.purpose, old.stack_level) != place and old.profile_id != new.profile_id
+            ]
             kept.append(new)
             return Outcome(command, status)
         return Outcome(command, status, f"{command.station_id} answers {status.value}")
 
     def _belongs(self, station_id: str, group: str) -> bool:
         return self._groups is None or station_id in self._groups.get(group, ())
+
+
+def _same_station(fresh: Connector, old: Connector) -> Connector:
+    """`fresh` with what its station says of itself, which no arrival changes."""
+    return replace(fresh, vendor=old.vendor, model=old.model, firmware=old.firmware, clock_skew_s=old.clock_skew_s)
 
 
 class FakeEventSource:

@@ -9,7 +9,9 @@ SAME_KW = 0.2
 MARGIN_KW = 0.5
 MARGIN_SHARE = 0.1
 """What an EV is allowed above its draw, so that it can show that it wants more."""
-ANSWERS_TO_CUT = 0.9
+ECHO = 0.04
+ECHOES = 2
+"""Two cuts in a row that left an EV using the same part of its allocation (within ECHO): it follows what is offered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,9 @@ class Usage:
     unused: int = 0
     last_kw: float | None = None
     seen_at: datetime | None = None
-    capped_at_kw: float | None = None
+    part: float | None = None
+    """Which part of its allocation it used when it was cut last."""
+    echoes: int = 0
     follows_offer: bool = False
 
 
@@ -69,8 +73,6 @@ def used(usage: Usage, draw: Draw, now: datetime, max_kw: float, settings: Usage
         return _wider(seen, draw.measured_kw, max_kw)
     if growing or draw.measured_kw >= draw.steady_kw - _margin_kw(draw.measured_kw) - SAME_KW:
         return replace(seen, unused=0)
-    if usage.capped_at_kw is not None and _answers_to_cut(usage, draw):
-        return replace(seen, usable_kw=None, follows_offer=True)
     unused = usage.unused + 1
     if unused < settings.samples:
         return replace(seen, unused=unused)
@@ -78,7 +80,11 @@ def used(usage: Usage, draw: Draw, now: datetime, max_kw: float, settings: Usage
     usable_kw = draw.measured_kw + margin_kw
     if usable_kw >= max_kw:
         return replace(seen, unused=0)
-    return replace(seen, usable_kw=usable_kw, step_kw=margin_kw, unused=0, capped_at_kw=draw.measured_kw)
+    part = draw.measured_kw / draw.steady_kw
+    echoes = usage.echoes + 1 if usage.part is not None and abs(part - usage.part) <= ECHO and part > ECHO else 0
+    if echoes >= ECHOES:
+        return replace(seen, usable_kw=None, follows_offer=True)
+    return replace(seen, usable_kw=usable_kw, step_kw=margin_kw, unused=0, part=part, echoes=echoes)
 
 
 def held(
@@ -105,11 +111,5 @@ def _margin_kw(measured_kw: float) -> float:
 def _wider(usage: Usage, measured_kw: float, max_kw: float) -> Usage:
     step_kw = usage.step_kw * 2
     if measured_kw + step_kw >= max_kw:
-        return replace(usage, usable_kw=None, step_kw=MARGIN_KW, unused=0, capped_at_kw=None)
-    return replace(usage, usable_kw=measured_kw + step_kw, step_kw=step_kw, unused=0, capped_at_kw=None)
-
-
-def _answers_to_cut(usage: Usage, draw: Draw) -> bool:
-    """Whether it draws clearly less since it was allowed less, although it was allowed more than it drew."""
-    before_kw = usage.capped_at_kw or 0.0
-    return draw.measured_kw < before_kw * ANSWERS_TO_CUT - SAME_KW
+        return replace(usage, usable_kw=None, step_kw=MARGIN_KW, unused=0, part=None, echoes=0)
+    return replace(usage, usable_kw=measured_kw + step_kw, step_kw=step_kw, unused=0, part=None, echoes=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -21,7 +22,10 @@ def clock() -> ManualClock:
 def a_command(stack_level: int = 1, limit_a: float = 16.0) -> PowerCommand:
     schedule = Schedule(RateUnit.A, (Period(0, limit_a),), start=MOMENT)
     return PowerCommand(
-        "ST-1", 1, ChargingProfile(1, stack_level, Purpose.TX, Kind.ABSOLUTE, schedule, "1"), limit_kw=3.84
+        "ST-1",
+        1,
+        ChargingProfile(1 + stack_level, stack_level, Purpose.TX, Kind.ABSOLUTE, schedule, "1"),
+        limit_kw=3.84,
     )
 
 
@@ -48,6 +52,15 @@ async def test_a_profile_replaces_the_one_of_its_purpose_and_stack_level(clock: 
         await translation.send_power_to_evs([command])
     assert [profile.schedule.periods[0].limit for profile in translation.installed["ST-1", 1]] == [6.0, 10.0]
     assert len(translation.batches) == 3
+
+
+async def test_a_profile_replaces_the_one_with_its_id_at_whatever_stack_level(clock: ManualClock) -> None:
+    translation = FakeTranslation(clock)
+    high, low = a_command(1, 16.0), a_command(0, 6.0)
+    low = replace(low, profile=replace(low.profile, profile_id=high.profile.profile_id))
+    await translation.send_power_to_evs([high])
+    await translation.send_power_to_evs([low])
+    assert translation.installed["ST-1", 1] == [low.profile]
 
 
 async def test_an_answer_takes_the_site_time_that_it_is_told_to(clock: ManualClock) -> None:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -153,7 +153,7 @@ class ControlRoom:
         )
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator[ControlRoom]:
+    async def open(self) -> AsyncIterator[Self]:
         """The scheduler runs inside, and ends cleanly."""
         if self.inline:
             asyncio.get_running_loop().set_default_executor(InlineExecutor())

@@ -1,0 +1,266 @@
+"""The whole service against EVs and stations that do not do as they are told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from optivgi.cycle import CycleSettings
+from optivgi.ledger import Policy
+from optivgi.model.charging_profile import ChargingProfile, Kind, Purpose, RateUnit
+from optivgi.oversight import AlarmKind, OversightSettings, PausePolicy
+from optivgi.profile_form import in_kw
+from optivgi.testing import a_connector
+from optivgi.translation.base import OutcomeStatus
+from tests.optivgi.control_room import ControlRoom, evs
+
+Draws = Callable[[float], float]
+"""What an EV draws when it is allowed so many kW."""
+
+LEAST_KW = 1.44
+
+
+def settings(**oversight: object) -> CycleSettings:
+    return CycleSettings(
+        policy=Policy(settle_s=5.0, hold_s=60, dead_band_kw=0.1),
+        look_s=10.0,
+        oversight=OversightSettings(**oversight),  # type: ignore[arg-type]
+    )
+
+
+def obeys(allowed_kw: float) -> float:
+    return min(allowed_kw, 7.2)
+
+
+class Site(ControlRoom):
+    """Meters say every 10 s what each EV draws at what its newest profile allows."""
+
+    def __init__(self, *, limit_kw: float = 12.0, oversight: CycleSettings | None = None) -> None:
+        super().__init__(limit_kw=limit_kw, settings=oversight or settings())
+        self.draws: dict[str, Draws] = {}
+        self.asleep: set[str] = set()
+
+    async def runs(self, seconds: float) -> None:
+        for _ in range(round(seconds / 10)):
+            await self.passes(10, 1)
+            for ev_id, kw in self.drawn_kw().items():
+                (ev,) = [one for one in (await self.csms.get_evs("default")).evs if one.ev_id == ev_id]
+                metered = replace(
+                    ev, measured_kw=kw, measured_at=self.clock.now(), suspended_by_ev=ev_id in self.asleep
+                )
+                self.csms.plug_in(metered)
+
+    def drawn_kw(self) -> dict[str, float]:
+        return {ev_id: self.draws.get(ev_id, obeys)(kw) for ev_id, kw in self.offered_kw().items()}
+
+    def offered_kw(self) -> dict[str, float]:
+        """What each station's profiles allow now; a TxProfile goes before a TxDefaultProfile."""
+        offered = {}
+        for station_id, _ in self.csms.installed:
+            profiles = self.csms.installed[station_id, 1]
+            best = max(profiles, key=lambda one: (one.purpose is Purpose.TX, one.stack_level), default=None)
+            if best is not None and self.plugged_in(station_id):
+                offered[station_id.removeprefix("ST-")] = self._now_kw(best)
+        return offered
+
+    def _now_kw(self, profile: ChargingProfile) -> float:
+        schedule = profile.schedule
+        passed_s = 1e9 if schedule.start is None else (self.clock.now() - schedule.start).total_seconds()
+        limit = [period.limit for period in schedule.periods if period.start_s <= passed_s][-1]
+        return in_kw(limit, schedule.unit, 240.0)
+
+    def plugged_in(self, station_id: str) -> bool:
+        return any(ev.station_id == station_id for record in self.witness.records[-1:] for ev in _evs(record))
+
+    def alarms(self) -> set[tuple[AlarmKind, str]]:
+        return {(alarm.kind, alarm.ev_id) for alarm in self.witness.records[-1].alarms}
+
+
+def _evs(record: object) -> tuple:  # type: ignore[type-arg]
+    snapshot = getattr(record, "snapshot", None)
+    return () if snapshot is None else snapshot.evs
+
+
+async def test_an_ev_that_ignores_its_limit_is_planned_around_and_told_within_30_s() -> None:
+    async with Site().open() as site:
+        await site.arrive(*evs(1, 2))
+        await site.runs(60)
+        site.draws["1"] = lambda _: 7.2
+        await site.runs(30)
+        assert (AlarmKind.OVERDRAW, "1") in site.alarms()
+        await site.runs(30)
+        assert site.drawn_kw()["2"] <= 12.0 - 7.2
+        assert sum(site.drawn_kw().values()) <= 12.0
+        assert [one.ev_id for one in site.witness.records[-1].out_of_control] == ["1"]
+
+
+async def test_an_ev_that_obeys_again_is_planned_for_again() -> None:
+    async with Site().open() as site:
+        await site.arrive(*evs(1, 2))
+        site.draws["1"] = lambda _: 7.2
+        await site.runs(120)
+        del site.draws["1"]
+        await site.runs(120)
+        assert site.alarms() == set()
+        assert site.drawn_kw() == pytest.approx({"1": 6.0, "2": 6.0}, abs=0.05)
+
+
+async def test_a_station_that_ignores_0_gets_the_minimum_and_others_are_planned_around_it() -> None:
+    async with Site(limit_kw=4.0).open() as site:
+        site.draws["3"] = lambda kw: kw if kw >= LEAST_KW else 7.2
+        await site.arrive(*evs(1, 2, 3))
+        await site.runs(200)
+        assert (AlarmKind.NO_PAUSE, "3") in site.alarms()
+        assert site.drawn_kw()["3"] == pytest.approx(LEAST_KW, abs=0.05)
+        assert sum(site.drawn_kw().values()) <= 4.0
+
+
+async def test_by_policy_a_station_that_ignores_0_is_still_sent_0() -> None:
+    async with Site(limit_kw=4.0, oversight=settings(pause=PausePolicy.ZERO)).open() as site:
+        site.draws["3"] = lambda kw: kw if kw >= LEAST_KW else 7.2
+        await site.arrive(*evs(1, 2, 3))
+        await site.runs(200)
+        assert site.offered_kw()["3"] == 0.0
+        assert (AlarmKind.OVERDRAW, "3") in site.alarms()
+
+
+async def test_a_station_that_rejects_0_gets_the_minimum() -> None:
+    async with Site(limit_kw=12.0).open() as site:
+        site.csms.takes["ST-3"] = lambda one: one.purpose is not Purpose.TX or one.schedule.periods[0].limit > 0
+        await site.arrive(*evs(1, 2, 3))
+        await site.runs(60)
+        site.limit.now_kw(4.0)
+        await site.runs(120)
+        assert site.offered_kw()["3"] == pytest.approx(LEAST_KW, abs=0.05)
+        assert sum(site.drawn_kw().values()) <= 4.0
+
+
+async def test_what_an_ev_does_not_use_others_get_within_two_cycles_and_it_gets_it_back_when_it_wants_it() -> None:
+    async with Site().open() as site:
+        site.draws["1"] = lambda kw: min(kw, 2.0)
+        await site.arrive(*evs(1, 2))
+        await site.runs(120)
+        assert site.drawn_kw()["2"] == pytest.approx(7.2, abs=0.05)
+        assert site.offered_kw()["1"] == pytest.approx(2.5, abs=0.05)
+        del site.draws["1"]
+        for _ in range(20):
+            await site.runs(10)
+            assert sum(site.drawn_kw().values()) <= 12.0
+        assert site.drawn_kw() == pytest.approx({"1": 6.0, "2": 6.0}, abs=0.05)
+
+
+TAKES: dict[str, Callable[[ChargingProfile], bool]] = {
+    "watts only": lambda one: one.schedule.unit is RateUnit.W,
+    "stack level 0 only": lambda one: one.stack_level == 0,
+    "one period only": lambda one: len(one.schedule.periods) == 1,
+    "relative only": lambda one: one.kind is Kind.RELATIVE,
+    "no TxProfile": lambda one: one.purpose is not Purpose.TX,
+    "watts, level 0 and one period": lambda one: (
+        one.schedule.unit is RateUnit.W and one.stack_level == 0 and len(one.schedule.periods) == 1
+    ),
+}
+
+
+@pytest.mark.parametrize("takes", TAKES.values(), ids=TAKES)
+async def test_a_station_that_takes_only_one_form_is_controlled_in_that_form(
+    takes: Callable[[ChargingProfile], bool],
+) -> None:
+    async with Site().open() as site:
+        site.csms.takes["ST-1"] = takes
+        await site.arrive(*evs(1, 2))
+        await site.runs(120)
+        assert site.offered_kw() == pytest.approx({"1": 6.0, "2": 6.0}, abs=0.05)
+        assert site.alarms() == set()
+
+
+async def test_a_form_that_one_station_takes_is_the_first_for_its_kind() -> None:
+    async with Site().open() as site:
+        acme = [a_connector(f"ST-{number}", vendor="Acme", model="One", firmware="2.4") for number in (1, 2)]
+        site.csms.add_connectors(*acme)
+        for station_id in ("ST-1", "ST-2"):
+            site.csms.takes[station_id] = TAKES["stack level 0 only"]
+        await site.arrive(*evs(1))
+        await site.runs(60)
+        await site.arrive(*evs(2))
+        await site.runs(30)
+        sent = [one.profile for one in site.csms.sent if one.station_id == "ST-2" and one.profile.purpose is Purpose.TX]
+        assert {profile.stack_level for profile in sent} == {0}
+        assert list(site.witness.records[-1].forms) == ["Acme One 2.4, transaction"]
+
+
+async def test_a_station_whose_clock_is_off_gets_its_profiles_from_the_transactions_start_on() -> None:
+    async with Site().open() as site:
+        await site.arrive(*evs(1))
+        site.csms.add_connectors(a_connector("ST-1", status="Charging", clock_skew_s=3600.0))
+        await site.runs(60)
+        site.limit.now_kw(4.0)
+        await site.passes(120, 10)
+        assert site.csms.sent[-1].profile.kind is Kind.RELATIVE
+
+
+async def test_an_ev_that_sleeps_after_a_pause_is_woken_by_its_pilot() -> None:
+    async with Site(limit_kw=12.0).open() as site:
+        await site.arrive(*evs(1))
+        await site.runs(60)
+        site.limit.now_kw(0.0)
+        await site.runs(120)
+        site.asleep.add("1")
+        changes: list[float] = []
+
+        def sleeps_until_a_second_zero(kw: float) -> float:
+            if not changes or changes[-1] != kw:
+                changes.append(kw)
+            awake = changes.count(0.0) > 1 and kw > 0
+            if awake:
+                site.asleep.discard("1")
+            return obeys(kw) if awake else 0.0
+
+        site.draws["1"] = sleeps_until_a_second_zero
+        site.limit.now_kw(12.0)
+        await site.runs(400)
+        assert site.drawn_kw()["1"] > LEAST_KW
+        assert site.alarms() == set()
+
+
+async def test_an_ev_that_cannot_be_woken_is_told_and_keeps_its_minimum() -> None:
+    async with Site(limit_kw=12.0).open() as site:
+        await site.arrive(*evs(1))
+        await site.runs(60)
+        site.limit.now_kw(0.0)
+        await site.runs(120)
+        site.asleep.add("1")
+        site.draws["1"] = lambda _: 0.0
+        site.limit.now_kw(12.0)
+        await site.runs(900)
+        assert site.alarms() == {(AlarmKind.ASLEEP, "1")}
+        assert site.offered_kw()["1"] == pytest.approx(LEAST_KW, abs=0.05)
+
+
+async def test_a_meter_that_falls_silent_tightens_in_stages() -> None:
+    async with Site(limit_kw=30.0).open() as site:
+        await site.arrive(*evs(1))
+        await site.runs(60)
+        held_kw = site.offered_kw()["1"]
+        await site.passes(200, 10)
+        assert site.offered_kw()["1"] <= held_kw
+        await site.passes(200, 10)
+        assert site.offered_kw()["1"] < held_kw
+        assert site.offered_kw()["1"] >= LEAST_KW
+
+
+async def test_a_station_that_is_silent_is_not_taken_for_one_that_refuses() -> None:
+    async with Site().open() as site:
+        site.csms.answers["ST-1"] = OutcomeStatus.UNKNOWN
+        await site.arrive(*evs(1))
+        await site.runs(120)
+        sent = [one.profile for one in site.csms.sent if one.station_id == "ST-1" and one.ev_id]
+        assert {(profile.stack_level, profile.kind, profile.schedule.unit) for profile in sent} == {
+            (1, Kind.ABSOLUTE, RateUnit.A)
+        }
+
+
+def test_looking_back_is_long_enough_for_every_judgement() -> None:
+    assert timedelta(seconds=OversightSettings().keep_s) >= timedelta(seconds=60 + 30)
