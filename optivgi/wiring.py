@@ -241,7 +241,11 @@ async def demo_site(
         embedded = Embedded(_in_process(csms.rest_app), _in_process(csms.graphql_app), csms.bus.subscribe)
         start = asyncio.Event()
         simulated = simulated.model_copy(
-            update={"citrineos_ws_url": f"ws://127.0.0.1:{csms.ocpp_port}", "station_ids": station_ids}
+            update={
+                "citrineos_ws_url": f"ws://127.0.0.1:{csms.ocpp_port}",
+                "station_ids": station_ids,
+                "simulator_state": "",
+            }
         )
         with _traced(trace_file) as trace:
             fleet = Fleet(simulated, scenario, clock, start=start, trace=None if trace is None else trace.take)
@@ -252,8 +256,8 @@ async def demo_site(
                 yield DemoSite(csms, embedded, fleet, scheduler, scenario, site.view, limit_kw, start, trace)
 
 
-def _traced(file: Path | None) -> AbstractContextManager[TraceFile | None]:
-    return nullcontext() if file is None else TraceFile(file)
+def _traced(file: Path | None, *, resume: bool = False) -> AbstractContextManager[TraceFile | None]:
+    return nullcontext() if file is None else TraceFile(file, resume=resume)
 
 
 def _in_process(app: Starlette) -> httpx.ASGITransport:
@@ -329,7 +333,8 @@ async def serve_simulator(*, stay: bool = True, trace_file: Path | None = None) 
     scenario = None
     if settings.scenario_file:
         scenario = load_scenario(settings.scenario_file, settings.station_ids, settings.connectors_per_station)
-    with _traced(trace_file) as trace:
+    resume = bool(settings.simulator_state) and Path(settings.simulator_state).exists()
+    with _traced(trace_file, resume=resume) as trace:
         fleet = Fleet(settings, scenario, WallClock(), trace=None if trace is None else trace.take)
 
         async def work() -> None:

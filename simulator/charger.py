@@ -81,7 +81,8 @@ class Charger:
         self._witness = Witness(spec.station_id, trace)
         self.reported_status: str | None = None
         self._outputs: list[Output] = []
-        self._numbers = itertools.count(1)
+        self.transactions = 0
+        """How many there have been; the last one's number."""
         self._order = itertools.count()
         self._agenda: list[tuple[datetime, int, Callable[[datetime], None]]] = []
         self._next_periodic: dict[int, datetime] = {}
@@ -338,7 +339,8 @@ class Charger:
 
     def _start(self, connector: Connector, authorized: Authorized) -> None:
         reservation, connector.reservation, connector.authorized = connector.reservation, None, None
-        transaction = ActiveTransaction(next(self._numbers), authorized.id_tag, self.now)
+        self.transactions += 1
+        transaction = ActiveTransaction(self.transactions, authorized.id_tag, self.now)
         connector.transaction = transaction
         if connector.vehicle is not None:
             connector.vehicle.begin()

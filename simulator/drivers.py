@@ -70,6 +70,11 @@ class Stay:
         if session.auto_start:
             self._present(at)
 
+    def go_on(self, at: datetime) -> None:
+        """Its EV is plugged in already, from before the station lost its power."""
+        if self.session.auto_start:
+            self._present(at)
+
     def depart(self, at: datetime) -> None:
         """Unplugs the EV, whatever it was doing."""
         if not self.gone:

@@ -3,6 +3,7 @@
 SimulatorError
 ├── SettingsError      a setting is wrong: `problems` lists all of them, each with name, value, bound and remedy
 ├── ScenarioError      a scenario file is wrong: `problems` lists all of them, each with file, place, value and remedy
+├── StateError         the file of the stations' state cannot be read or written
 ├── TraceError         the file for the truth cannot be written
 └── PayloadError       an OCPP payload means nothing: says which field and why
 
@@ -30,6 +31,10 @@ class ScenarioError(SimulatorError):
     def __init__(self, *problems: str) -> None:
         self.problems = problems
         super().__init__("\n".join(problems))
+
+
+class StateError(SimulatorError):
+    """The file of the stations' state cannot be used: its path, why, and the remedy."""
 
 
 class TraceError(SimulatorError):

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from pathlib import Path
 
 from optivgi.model.clock import Clock
 from simulator.charger import ChargerSpec
@@ -18,6 +19,7 @@ from simulator.ocpp16 import Station, StationOptions
 from simulator.outputs import CableAwaited, Output, TransactionStarted, TransactionStopped
 from simulator.scenario import Scenario, Session
 from simulator.settings import SimulatorSettings
+from simulator.state import SiteKept, kept, load_state, restore, save_state
 from simulator.ticker import Ticker
 from simulator.truth import Trace
 from simulator.vehicle import Vehicle
@@ -26,6 +28,8 @@ LOGGER = logging.getLogger(__name__)
 HANDSHAKES_AT_ONCE = 64
 LEAVE_AFTER_S = 10.0
 """In manual mode: how long after the end of its transaction an EV stays."""
+KEEP_EVERY_S = 1.0
+"""How often the stations' state is written: a killed process loses no more than this."""
 METER_MAX_WH = 5_000_000
 
 MANUAL_EV = Session(
@@ -89,6 +93,8 @@ class Fleet:
         self._diary = Diary(self._ticker)
         self._staying = 0 if scenario is None else len(scenario.sessions)
         self._last_left = asyncio.Event()
+        self._state_file = Path(settings.simulator_state) if settings.simulator_state else None
+        self._kept: SiteKept | None = None
         gate = asyncio.Semaphore(HANDSHAKES_AT_ONCE)
         options = options or StationOptions(
             settings.citrineos_ws_url, settings.simulator_seed, reconnect_max_s=settings.reconnect_max_s
@@ -105,6 +111,8 @@ class Fleet:
             )
             for station_id in settings.station_ids
         }
+        if self._state_file is not None:
+            self._resume(load_state(self._state_file, _name(scenario)))
 
     async def run(self) -> None:
         """Runs the stations and the scenario. Stations stay when the scenario is over: cancel it."""
@@ -113,10 +121,14 @@ class Fleet:
                 group.create_task(self._ticker.run())
                 for station in self.stations.values():
                     group.create_task(station.run())
+                if self._state_file is not None:
+                    group.create_task(self._keep(self._state_file))
                 await self._play()
         finally:
             for station in self.stations.values():
                 station.charger.advance(self._clock.now())
+            if self._state_file is not None:
+                save_state(self._state_file, self._keepsake())
 
     def observe(self) -> list[ConnectorState]:
         """Every connector as it is now; brings each station up to this moment."""
@@ -173,38 +185,109 @@ class Fleet:
         if self._scenario is None:
             LOGGER.info("manual mode: waiting for RemoteStartTransaction")
             return
-        if self._start is not None:
-            await self._start.wait()
+        if self.started_at is None:
+            await self._wait_for_start()
+            self.started_at = self._clock.now()
+            LOGGER.info("the scenario starts: %s", self._scenario.description)
         else:
-            LOGGER.info("the scenario starts in %g s", self._settings.scenario_start_delay_s)
-            await self._clock.sleep(self._settings.scenario_start_delay_s)
-        begin = self.started_at = self._clock.now()
-        LOGGER.info("the scenario starts: %s", self._scenario.description)
+            LOGGER.info("the scenario goes on: %s", self._scenario.description)
         for station_id, orders in self._scenario.stations.items():
-            self._expect(self.stations[station_id], orders, begin)
+            self._expect(self.stations[station_id], orders, self.started_at)
         for session in self._scenario.sessions:
-            station = self.stations[session.station_id]
-            habits = self._scenario.stations.get(session.station_id, ())
-            stay = Stay(station, session, self._diary, self._one_left, habits)
-            self._expect(station, session.faults, begin + timedelta(seconds=session.arrive_offset_s))
-            self._diary.note(begin + timedelta(seconds=session.arrive_offset_s), stay.arrive)
-            self._diary.note(begin + timedelta(seconds=session.depart_offset_s), stay.depart)
+            self._expect_session(session, self.started_at, self._scenario.stations.get(session.station_id, ()))
         await self._last_left.wait()
         for station in stations:
             await station.quiet.wait()
         LOGGER.info("the scenario is over")
         self.done.set()
 
+    async def _wait_for_start(self) -> None:
+        if self._start is not None:
+            await self._start.wait()
+            return
+        LOGGER.info("the scenario starts in %g s", self._settings.scenario_start_delay_s)
+        await self._clock.sleep(self._settings.scenario_start_delay_s)
+
+    def _expect_session(self, session: Session, begin: datetime, habits: tuple[FaultSpec, ...]) -> None:
+        station = self.stations[session.station_id]
+        stay = Stay(station, session, self._diary, self._one_left, habits)
+        arrival = begin + timedelta(seconds=session.arrive_offset_s)
+        self._expect(station, session.faults, arrival)
+        if self._kept is None or arrival > self._kept.at:
+            self._diary.note(arrival, stay.arrive)
+        elif self._staying_at(session.station_id, session.connector_id, self._kept) is session:
+            self._diary.note(self._clock.now(), stay.go_on)
+        else:
+            self._one_left()
+            return
+        self._diary.note(begin + timedelta(seconds=session.depart_offset_s), stay.depart)
+
     def _expect(self, station: Station, orders: Iterable[FaultSpec], begin: datetime) -> None:
         """Notes what befalls a station, counted from `begin`."""
         for incident in station_faults((None, order) for order in orders).incidents:
             at = begin + timedelta(seconds=incident.after_s)
+            if self._kept is not None and at <= self._kept.at:
+                continue
             self._diary.note(at, partial(station.befall, incident))
 
     def _one_left(self) -> None:
         self._staying -= 1
         if self._staying == 0:
             self._last_left.set()
+
+    # What outlives the process
+
+    def _resume(self, site: SiteKept | None) -> None:
+        """Gives the stations what they kept, and the EVs that were there."""
+        if site is None:
+            return
+        self.started_at = site.begin
+        self._kept = None if site.begin is None else site
+        for station_id, station in self.stations.items():
+            if station_id not in site.stations:
+                continue
+            restore(site.stations[station_id], station.charger, station.outbox)
+            for number, one in site.stations[station_id].connectors.items():
+                session = self._staying_at(station_id, number, site)
+                if session is None or one.soc is None or number not in station.charger.connectors:
+                    continue
+                habits = () if self._scenario is None else self._scenario.stations.get(station_id, ())
+                vehicle = session.arriving(self._settings.voltage, habits)
+                vehicle.soc = one.soc
+                station.charger.connectors[number].vehicle = vehicle
+        LOGGER.info("the stations go on where they were at %s", site.at.isoformat(timespec="seconds"))
+
+    def _staying_at(self, station_id: str, connector_id: int, site: SiteKept) -> Session | None:
+        """Whose EV was plugged in there when `site` was kept; None if none was."""
+        connector = site.stations[station_id].connectors.get(connector_id) if station_id in site.stations else None
+        if connector is None or connector.soc is None:
+            return None
+        if self._scenario is None or site.begin is None:
+            return MANUAL_EV if self._scenario is None else None
+        passed_s = (site.at - site.begin).total_seconds()
+        came = [
+            session
+            for session in self._scenario.sessions
+            if (session.station_id, session.connector_id) == (station_id, connector_id)
+            and session.arrive_offset_s <= passed_s
+        ]
+        return max(came, key=lambda session: session.arrive_offset_s, default=None)
+
+    def _keepsake(self) -> SiteKept:
+        return SiteKept(
+            at=self._clock.now(),
+            scenario=_name(self._scenario),
+            begin=None if self.done.is_set() else self.started_at,
+            stations={name: kept(station.charger, station.outbox) for name, station in self.stations.items()},
+        )
+
+    async def _keep(self, file: Path) -> None:
+        """Writes the state every second; never returns, cancel it."""
+        while True:
+            for station in self.stations.values():
+                station.tick(self._clock.now())
+            save_state(file, self._keepsake())
+            await self._clock.sleep(KEEP_EVERY_S)
 
     # Manual mode
 
@@ -242,3 +325,8 @@ class Fleet:
         for connector in station.charger.connectors.values():
             if connector.finishing:
                 station.unplug(connector.connector_id, at)
+
+
+def _name(scenario: Scenario | None) -> str:
+    """What tells one scenario from another in the file of the state."""
+    return "" if scenario is None else f"{scenario.description} ({len(scenario.sessions)} sessions)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -32,6 +33,21 @@ class Outbox:
 
     def __len__(self) -> int:
         return len(self._owed)
+
+    @property
+    def owed(self) -> tuple[TransactionOutput, ...]:
+        """The messages, first to last."""
+        return tuple(one.output for one in self._owed)
+
+    @property
+    def ids(self) -> dict[int, str | None]:
+        """The CSMS's ids of transactions that are not over; None: it will not give one."""
+        return dict(self._ids)
+
+    def put_back(self, owed: Iterable[TransactionOutput], ids: Mapping[int, str | None]) -> None:
+        """What an earlier outbox held comes before everything that is said from now on."""
+        self._owed = deque(Owed(-1, output) for output in owed)
+        self._ids = dict(ids)
 
     def put(self, order: int, output: TransactionOutput) -> None:
         """Adds a message; `order` is its place among everything the station says."""

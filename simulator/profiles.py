@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
@@ -37,7 +38,7 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class Installed:
     """A profile at a connector; `set_at` is the connector number that the command named."""
 
     profile: ChargingProfile
@@ -49,7 +50,7 @@ class ProfileStore:
 
     def __init__(self, connectors: int, capabilities: Capabilities | None = None) -> None:
         self.capabilities = capabilities or Capabilities()
-        self._installed: dict[int, list[_Entry]] = {n: [] for n in range(connectors + 1)}
+        self._installed: dict[int, list[Installed]] = {n: [] for n in range(connectors + 1)}
 
     def of_connector(self, connector_id: int) -> tuple[ChargingProfile, ...]:
         """Default and transaction profiles of a connector; for 0 the station's maxima."""
@@ -64,6 +65,16 @@ class ProfileStore:
     def profile_ids(self) -> frozenset[int]:
         """The ids installed anywhere; copies of one profile count once against MaxChargingProfilesInstalled."""
         return frozenset(entry.profile.profile_id for stack in self._installed.values() for entry in stack)
+
+    def everything(self) -> Iterator[tuple[int, Installed]]:
+        """What is installed, each with the connector where it is."""
+        return ((number, entry) for number, stack in self._installed.items() for entry in stack)
+
+    def put_back(self, entries: Iterable[tuple[int, Installed]]) -> None:
+        """Installs what `everything` gave once; places that there are not any more are left out."""
+        for number, entry in entries:
+            if number in self._installed:
+                self._installed[number].append(entry)
 
     def install(self, connector_id: int, profile: ChargingProfile, transaction_id: str | None) -> Refusal | None:
         """Installs `profile`, replacing what it has to, or says why not; `transaction_id` is the connector's active one.
@@ -93,7 +104,7 @@ class ProfileStore:
         Connector 0 means what was set for connector 0, the copies of its default profiles at every connector included.
         """
 
-        def goes(number: int, entry: _Entry) -> bool:
+        def goes(number: int, entry: Installed) -> bool:
             profile = entry.profile
             if profile.purpose is Purpose.EXTERNAL_CONSTRAINTS:
                 return False
@@ -169,7 +180,7 @@ class ProfileStore:
         most = self.capabilities.max_installed
         if len({entry.profile.profile_id for stack in kept.values() for entry in stack}) >= most:
             return Refusal(f"{most} profiles are installed, which is the most")
-        entry = _Entry(profile, connector_id)
+        entry = Installed(profile, connector_id)
         self._installed = {n: [*stack, entry] if n in places else stack for n, stack in kept.items()}
         return None
 

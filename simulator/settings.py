@@ -17,7 +17,7 @@ from simulator.errors import SettingsError
 Settings = TypeVar("Settings", bound=BaseSettings)
 
 ENV_FILE = ".env"
-EMPTY_MEANS_NONE = ("scenario_file",)
+EMPTY_MEANS_NONE = ("scenario_file", "simulator_state")
 
 
 def _setting(default: Any, must: str, example: str | None = None, **bounds: Any) -> Any:
@@ -64,6 +64,9 @@ class SimulatorSettings(BaseSettings):
     scenario_file: str = _setting("scenarios/default.json", "the path of a scenario, or empty for manual mode")
     scenario_start_delay_s: float = _setting(
         10.0, "a number of seconds from 0 to 86400", ge=0, le=86_400, allow_inf_nan=False
+    )
+    simulator_state: str = _setting(
+        "", "the path of a file from which stations resume after a restart, or empty for none", "simulator-state.json"
     )
     voltage: float = _setting(
         240.0, "a number of volts above 0 and at most 1000 (phase voltage)", gt=0, le=1000, allow_inf_nan=False
