@@ -61,13 +61,21 @@ class _Installed:
     def alternatives(
         self, connector_id: int, moment: datetime, running: composite.Transaction
     ) -> Iterator[list[tuple[Slot, ChargingProfile]]]:
-        """Every combination of what may be installed that makes a difference to a connector at `moment`."""
-        choices: dict[Slot, dict[object, ChargingProfile]] = {}
+        """Every combination of what may be installed that makes a difference to a connector at `moment`.
+
+        Of profiles that differ in their limit alone the highest will do: no other allows more.
+        """
+        choices: dict[Slot, dict[object, tuple[float, ChargingProfile]]] = {}
         for number, profile in self.doubtful:
-            if number in (STATION, connector_id):
-                says = profile.profile_id, profile.schedule.unit, composite.period_at(profile, moment, running)
-                choices.setdefault(_slot(number, profile), {})[says] = profile
-        for chosen in product(*([None, *profiles.values()] for profiles in choices.values())):
+            if number not in (STATION, connector_id):
+                continue
+            period = composite.period_at(profile, moment, running)
+            says = profile.profile_id, None if period is None else (profile.schedule.unit, period.phases)
+            limit = -1.0 if period is None else period.limit
+            known = choices.setdefault(_slot(number, profile), {})
+            if says not in known or known[says][0] < limit:
+                known[says] = limit, profile
+        for chosen in product(*([None, *(one for _, one in known.values())] for known in choices.values())):
             profiles = self.profiles
             for slot, profile_or_none in zip(choices, chosen, strict=True):
                 if profile_or_none is not None:

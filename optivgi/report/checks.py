@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from optivgi.model.charging_profile import Purpose
+from optivgi.model.history import Key
 from optivgi.report.aggregate import SiteStep
 from optivgi.report.allocation import ACCEPTED
 from optivgi.report.curve import LimitCurve
@@ -250,7 +251,9 @@ def _unwatched(facts: Facts) -> str:
     if truth is None or not transactions:
         return "no session in the window"
     names = facts.labels()
-    begins = {tx.key: max(tx.start, facts.begin).timestamp() for tx in reversed(transactions)}
+    begins: dict[Key, float] = {}
+    for tx in transactions:
+        begins.setdefault(tx.key, max(tx.start, facts.begin).timestamp())
     if missing := [names[key] for key, begin in begins.items() if not truth.known(key, begin + LATEST_ROW_S)]:
         return f"the trace does not show {_listed(missing)} when a session begins there"
     last = max(max(tx.start, facts.begin).timestamp() for tx in transactions)

@@ -10,8 +10,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from optivgi import plot
-from optivgi.plot import run, style
 from optivgi.model.history import History
+from optivgi.plot import run, style
 from optivgi.report import Report
 from tests.report.histories import Session, curtailed, history, judged, with_session
 

@@ -13,6 +13,7 @@ import pytest
 from optivgi import verifier
 from tests.report.histories import curtailed, history, judged, with_session
 from tests.report.http_service import serving
+from tests.report.traces import write_trace
 
 ROOT = Path(__file__).parents[2]
 
@@ -67,7 +68,10 @@ def test_a_broken_setting_exits_2_and_is_named(tmp_path: Path, capsys: Output) -
     assert "SITE_POWER_LIMIT_KW" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [("--limit", "-3"), ("--limit", "nan"), ("--since", "yesterday")])
+@pytest.mark.parametrize(
+    "arguments",
+    [("--limit", "-3"), ("--limit", "nan"), ("--since", "yesterday"), ("--grace", "-1"), ("--grace", "nan")],
+)
 def test_a_bad_option_exits_2(arguments: tuple[str, ...], capsys: Output) -> None:
     with pytest.raises(SystemExit) as stopped:
         verifier.main(arguments)
@@ -79,10 +83,62 @@ def test_a_bad_option_exits_2(arguments: tuple[str, ...], capsys: Output) -> Non
 def test_picture_and_json_go_where_they_are_asked_for(tmp_path: Path, capsys: Output) -> None:
     report = judged(history(*with_session(curtailed(), 3, drawn=[(123.3, 7.2)]), end_s=1300))
 
-    verifier.publish(report, plot_file=tmp_path / "picture.png", json_file=str(tmp_path / "facts.json"))
+    verifier.publish(
+        report,
+        plot_file=tmp_path / "picture.png",
+        json_file=str(tmp_path / "facts.json"),
+        report_file=tmp_path / "run.html",
+    )
 
     assert (tmp_path / "picture.png").stat().st_size > 10_000
     assert json.loads((tmp_path / "facts.json").read_text())["checks"][4]["passed"] is False
     printed = capsys.readouterr().out
     assert printed.startswith(report.text())
-    assert printed.splitlines()[-1] == f"Picture: {tmp_path / 'picture.png'}"
+    assert printed.splitlines()[-2:] == [
+        f"Picture: {tmp_path / 'picture.png'}",
+        f"Report: {tmp_path / 'run.html'}",
+    ]
+    assert (tmp_path / "run.html").read_text().startswith("<!DOCTYPE html>")
+
+
+def test_a_trace_adds_a_check_and_a_limit_file_replaces_the_limit(tmp_path: Path, capsys: Output) -> None:
+    trace, limit = tmp_path / "trace.csv", tmp_path / "limit.csv"
+    write_trace(trace, curtailed(2), 100)
+    limit.write_text("at,kw\n1970-01-01T00:00:00Z,12\n")
+    with serving(nothing_happened) as url:
+        code = verifier.main(["--url", url, "--trace", str(trace), "--limit-file", str(limit), "--grace", "2"])
+
+    assert code == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == f"Config: url={url}, site_limit=12.0 kW, 2 s to respond, voltage=240.0 V"
+    assert lines[7].startswith("[FAIL] Check 6: Truth within limit -- Cannot tell: no session in the window")
+    assert lines[-1] == "Result: 0/6 checks passed -- FAIL"
+
+
+@pytest.mark.parametrize(("option", "said"), [("--trace", "trace"), ("--limit-file", "--limit-file")])
+def test_a_file_that_is_not_there_exits_2_and_is_named(option: str, said: str, capsys: Output) -> None:
+    with serving(nothing_happened) as url:
+        assert verifier.main(["--url", url, option, "no-such.csv"]) == 2
+
+    error = capsys.readouterr().err
+    assert "Cannot verify" in error
+    assert said in error
+    assert "no-such.csv" in error
+
+
+def test_circuits_of_the_site_file_and_station_groups_are_checks(tmp_path: Path, capsys: Output) -> None:
+    site = '[[circuit]]\nid = "main"\nlimit_kw = 30\n[[circuit]]\nid = "panel"\nparent = "main"\nlimit_kw = 9\n'
+    (tmp_path / "site.toml").write_text(site)
+    (tmp_path / ".env").write_text("SITE_FILE=site.toml\n")
+    with serving(nothing_happened) as url:
+        assert verifier.main(["--url", url]) == 1
+
+    assert "Check 6: Circuit panel within limit -- no session there" in capsys.readouterr().out
+
+
+def test_a_site_file_that_makes_no_sense_exits_2_and_is_named(tmp_path: Path, capsys: Output) -> None:
+    (tmp_path / "site.toml").write_text("[[circuit]]\nid = 7\n")
+    (tmp_path / ".env").write_text("SITE_FILE=site.toml\n")
+
+    assert verifier.main([]) == 2
+    assert "site.toml" in capsys.readouterr().err
