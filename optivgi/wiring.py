@@ -256,8 +256,9 @@ async def demo_site(
                 yield DemoSite(csms, embedded, fleet, scheduler, scenario, site.view, limit_kw, start, trace)
 
 
-def _traced(file: Path | None, *, resume: bool = False) -> AbstractContextManager[TraceFile | None]:
-    return nullcontext() if file is None else TraceFile(file, resume=resume)
+def _traced(file: Path | None, state_file: str = "") -> AbstractContextManager[TraceFile | None]:
+    """A trace to `file`, if any; the earlier one goes on if stations resume from `state_file`."""
+    return nullcontext() if file is None else TraceFile(file, resume=state_file != "" and Path(state_file).exists())
 
 
 def _in_process(app: Starlette) -> httpx.ASGITransport:
@@ -333,8 +334,7 @@ async def serve_simulator(*, stay: bool = True, trace_file: Path | None = None) 
     scenario = None
     if settings.scenario_file:
         scenario = load_scenario(settings.scenario_file, settings.station_ids, settings.connectors_per_station)
-    resume = bool(settings.simulator_state) and Path(settings.simulator_state).exists()
-    with _traced(trace_file, resume=resume) as trace:
+    with _traced(trace_file, settings.simulator_state) as trace:
         fleet = Fleet(settings, scenario, WallClock(), trace=None if trace is None else trace.take)
 
         async def work() -> None:
