@@ -59,7 +59,7 @@ class TraceFile:
 
     def take(self, at: datetime, station_id: str, connector_id: int, power_kw: float) -> None:
         """Takes what flows at `at`; the `Trace` of the chargers."""
-        key, kw = (station_id, connector_id), f"{power_kw:.4f}"
+        key, kw = (station_id, connector_id), f"{power_kw if power_kw > 0 else 0.0:.4f}"
         last = self._last.get(key)
         self._last[key] = (at, kw)
         if last is None or last[1] != kw:

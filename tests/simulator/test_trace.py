@@ -104,6 +104,12 @@ def test_what_a_killed_process_had_seen_a_second_ago_is_in_the_file(tmp_path: Pa
     file.close()
 
 
+def test_nothing_is_written_as_nothing_whatever_its_sign(tmp_path: Path) -> None:
+    with TraceFile(tmp_path / "t.csv") as file:
+        file.take(after(1), "ST-01", 1, -1e-17)
+    assert (tmp_path / "t.csv").read_text(encoding="utf-8").splitlines()[1].endswith(",0.0000")
+
+
 def test_a_place_that_cannot_be_written_is_refused_at_once(tmp_path: Path) -> None:
     with pytest.raises(TraceError, match=r"nowhere.*t\.csv: the trace cannot be written .* name a file in a folder"):
         TraceFile(tmp_path / "nowhere" / "t.csv")
