@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from optivgi.plot.run import days, draw_limit, figure, frame, zone
+from optivgi.plot.run import days, draw_limit, figure, frame, merged, shade, zone
 from optivgi.plot.style import INK, LIMIT, MUTED, NAMED_COLORS, RED
 from optivgi.report import Facts, Report
 from optivgi.report.curve import Floats, Signal
@@ -91,7 +91,7 @@ def _witnesses(facts: Facts, witnesses: Witnesses) -> Figure:
     frame(axes, f"Power ({witnesses.bound.unit})")
     draw_limit(axes, facts.limit, facts)
     _time(axes, facts, facts.begin.timestamp(), facts.end.timestamp())
-    axes.legend(handles=list(_handles(facts)), loc="lower center", ncols=5, frameon=False, fontsize=9)
+    picture.legend(handles=list(_handles(facts)), loc="outside upper right", ncols=5, frameon=False, fontsize=9)
     return picture
 
 
@@ -101,7 +101,7 @@ def _handles(facts: Facts) -> Iterator[Artist]:
     yield Line2D([], [], color=METER_COLOR, marker="o", markersize=4, linestyle="", label="metered")
     yield Line2D([], [], color=ALLOCATED_COLOR, linewidth=1.2, label="allowed")
     yield Line2D([], [], color=LIMIT, linewidth=1.8, label="limit")
-    yield Patch(facecolor=RED, alpha=0.5, label="over the limit")
+    yield Patch(facecolor=RED, alpha=0.5, label="over the limit by any of them")
 
 
 def _draw(axes: Axes, witnesses: Witnesses, first: float = -np.inf, last: float = np.inf) -> None:
@@ -115,11 +115,11 @@ def _draw(axes: Axes, witnesses: Witnesses, first: float = -np.inf, last: float 
     axes.plot(
         days(seconds[shown]), powers[shown], color=METER_COLOR, marker="o", markersize=3.2, linestyle="", zorder=4
     )
-    for over in (witnesses.over_allocated, witnesses.over_metered, witnesses.over_truth):
-        for spell in over.spells if over is not None else ():
-            if first <= spell.begin <= last:
-                begin, end = days(np.array([spell.begin, min(spell.begin + spell.seconds, last)]))
-                axes.axvspan(begin, end, color=RED, alpha=0.25, linewidth=1.0, zorder=0.5)
+    overs = (witnesses.over_allocated, witnesses.over_metered, witnesses.over_truth)
+    spans = [
+        (max(one.begin, first), min(one.begin + one.seconds, last)) for over in overs if over for one in over.spells
+    ]
+    shade(axes, merged([span for span in spans if span[0] < span[1]]), RED, 0.2)
 
 
 def _step(axes: Axes, signal: Signal, color: str, first: float, last: float) -> None:
@@ -147,10 +147,16 @@ def _thinned(seconds: Floats, levels: Floats) -> tuple[Floats, Floats]:
 def _moments(facts: Facts) -> list[tuple[float, str]]:
     """What deserves a closer look: where it was most over the limit, and where the limit fell."""
     found: list[tuple[float, str]] = []
-    over = facts.whole.over_truth or facts.whole.over_metered
+    true = facts.whole.over_truth
+    over = facts.whole.over_metered if true is None else true
     if over.worst is not None:
         found.append((over.worst.begin, "the worst overshoot"))
-    found += [(one.second, f"the limit falls from {one.before_kw:g} to {one.after_kw:g} kW") for one in facts.responses]
+    known = {round(second, 1) for second, _ in found}
+    found += [
+        (one.second, f"the limit falls from {one.before_kw:g} to {one.after_kw:g} kW")
+        for one in facts.responses
+        if round(one.second, 1) not in known
+    ]
     return found[:MOST_LOOKS]
 
 
@@ -163,7 +169,7 @@ def _looks(facts: Facts, moments: Sequence[tuple[float, str]]) -> Figure:
     for axes, (second, words) in zip(grid.flat, moments, strict=False):
         first, last = second - BEFORE_S, second + AFTER_S
         _draw(axes, facts.whole, first, last)
-        frame(axes, f"{words} (kW)".capitalize())
+        frame(axes, f"{words[0].upper()}{words[1:]}")
         draw_limit(axes, facts.limits.announced.within(first, last), facts)
         _time(axes, facts, first, last)
     return picture

@@ -200,9 +200,9 @@ def _mark_metered(axes: Axes, facts: Facts) -> None:
         (spell.begin, spell.begin + spell.seconds) for spell in facts.whole.over_metered.spells
     ]
     over += meters.windows.proven(meters.windows.allowed(facts.limits.site))
-    _shade(axes, _merged(over), RED, 0.22)
+    shade(axes, merged(over), RED, 0.22)
     missing = [(second - half, second + half) for second, *_, complete in meters.rows() if not complete]
-    _shade(axes, _merged(missing), MUTED, 0.12, hatch="////")
+    shade(axes, merged(missing), MUTED, 0.12, hatch="////")
 
 
 def _mark_allocated(axes: Axes, facts: Facts) -> None:
@@ -211,23 +211,22 @@ def _mark_allocated(axes: Axes, facts: Facts) -> None:
         if step.is_over and facts.lasted_s(index) > 0:
             begin = step.start.timestamp()
             over.append((begin, begin + facts.lasted_s(index)))
-    _shade(axes, _merged(over), RED, 0.22)
+    shade(axes, merged(over), RED, 0.22)
     if facts.site:
         at = days(np.array([step.start.timestamp() for step in facts.site]))
         wanted = [step.requested_kw for step in facts.site]
         axes.plot(at, wanted, drawstyle="steps-post", color=MUTED, linewidth=1.1, linestyle=(0, (1, 1.5)), zorder=3)
 
 
-def _shade(
-    axes: Axes, spans: Sequence[tuple[float, float]], color: str, alpha: float, hatch: str | None = None
-) -> None:
+def shade(axes: Axes, spans: Sequence[tuple[float, float]], color: str, alpha: float, hatch: str | None = None) -> None:
     """Bands over the whole height; each is at least visible, however short."""
     for begin, end in spans:
         first, last = days(np.array([begin, end]))
         axes.axvspan(first, last, color=color, alpha=alpha, linewidth=1.0, hatch=hatch, zorder=0.5)
 
 
-def _merged(spans: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+def merged(spans: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The same spans in order, without overlap."""
     merged: list[tuple[float, float]] = []
     for begin, end in sorted(spans):
         if merged and begin <= merged[-1][1]:

@@ -175,7 +175,7 @@ def _metered(facts: Facts, witnesses: Witnesses) -> tuple[bool, str]:
         verdict = f"{by_power_s:.0f} s over by power, {verdict}"
     parts = [
         _power_words(facts, meters, bound.limit, bound.unit),
-        _energy_words(facts, meters, bound.unit),
+        _energy_words(facts, meters, bound.limit, bound.unit),
         verdict,
         *_overshoot_words(facts, over, bound.unit),
         _sample_words(meters),
@@ -195,8 +195,8 @@ def _power_words(facts: Facts, meters: Metering, limit: LimitCurve, unit: str) -
     )
 
 
-def _energy_words(facts: Facts, meters: Metering, unit: str) -> str:
-    window = meters.windows.worst
+def _energy_words(facts: Facts, meters: Metering, limit: LimitCurve, unit: str) -> str:
+    window = meters.windows.worst(limit)
     if window is None:
         return "no energy registers"
     resolution_wh = meters.resolution_wh or 0.0

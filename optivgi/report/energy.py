@@ -92,10 +92,12 @@ class Windows:
                 spans.append((start, stop))
         return spans
 
-    @property
-    def worst(self) -> Window | None:
-        """The one that proves the highest mean power; a window that proves little is not the worst."""
-        return self[int(np.argmax(self.lowest_kw))] if len(self) else None
+    def worst(self, limit: LimitCurve) -> Window | None:
+        """The one that proves most above `limit`, or comes nearest to it; a window that proves little is not the worst."""
+        if not len(self):
+            return None
+        excess = self.lowest_kw - self.allowed(limit)
+        return self[int(np.argmax(excess if np.isfinite(excess).any() else self.lowest_kw))]
 
     def exclude(self, over_kw: float | Floats) -> bool:
         """Whether even the highest value of every shortest window is at most `over_kw` (one value, or one of each)."""

@@ -74,11 +74,17 @@ class Metering:
         return int(seconds[worst]), float(powers[worst])
 
     def over(self, limit: LimitCurve) -> Overshoot:
-        """The instants above `limit`, each standing for one step; what is missing at an instant is left out, not guessed."""
+        """The instants above `limit`, each standing for one step under the limit that was in force at it.
+
+        What is missing at an instant is left out, not guessed.
+        """
         powers = self.instants["power_kw"].to_numpy(dtype="float64")
         seconds = self.instants.index.to_numpy(dtype="float64")
         half = (self.step_s or 0) / 2
-        return spells(seconds - half, seconds + half, np.nan_to_num(powers - limit.at(seconds), nan=-1.0))
+        position = np.searchsorted(limit.starts, seconds, side="right")
+        begin = np.maximum(seconds - half, limit.starts[position - 1])
+        end = np.minimum(seconds + half, np.append(limit.starts, np.inf)[position])
+        return spells(begin, end, np.nan_to_num(powers - limit.at(seconds), nan=-1.0))
 
     def seconds_over(self, limit: LimitCurve) -> tuple[float, int]:
         """Site seconds above `limit`: by the instants (each stands for one step), and within windows that prove it."""
@@ -100,6 +106,7 @@ def metering(history: History, begin: datetime, end: datetime, bound: Bound | No
         history = replace(history, transactions=tuple(tx for tx in history.transactions if bound.weight(tx.key) > 0))
     transactions = {tx.row_id: tx for tx in history.transactions}
     samples = _finest([sample for sample in history.samples if sample.transaction_row_id in transactions], transactions)
+    resolutions = [sample.register.resolution_wh for sample in samples if sample.register is not None]
     if bound is not None:
         weights = {tx.row_id: bound.weight(tx.key) for tx in history.transactions}
         samples = [_weighed(sample, weights[sample.transaction_row_id]) for sample in samples]
@@ -108,7 +115,6 @@ def metering(history: History, begin: datetime, end: datetime, bound: Bound | No
         )
     aligned = [sample for sample in samples if sample.clock_aligned and sample.power_kw is not None]
     grid = _grid(aligned)
-    resolutions = [sample.register.resolution_wh for sample in samples if sample.register is not None]
     return Metering(
         step_s=None if grid is None else grid.step_s,
         instants=_instants(history.transactions, aligned, grid, begin.timestamp(), end.timestamp()),

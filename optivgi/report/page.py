@@ -56,7 +56,7 @@ def page(report: Report, pictures: Sequence[Picture] = ()) -> str:
 def _head(report: Report, title: str) -> str:
     facts = report.facts
     verdict = element("span", report.verdict.replace("--", "—"), css=f"verdict {_css(report.passed)}")
-    window = f"{facts.clock(facts.begin)} to {facts.clock(facts.end)}"
+    window = f"{facts.clock(facts.begin)} to {facts.clock(facts.end)} {facts.begin.astimezone(facts.zone).tzname()}"
     about = element("p", f"{window} · site limit {report.limit_words} · {report.url}", css="sub")
     return f"<header><h1>{element('span', title)}</h1>{verdict}</header>{about}"
 

@@ -9,6 +9,7 @@ import pytest
 from optivgi.model.charging_profile import RateUnit
 from optivgi.model.history import History, ProfilesCleared
 from optivgi.report import Report
+from optivgi.report.curve import LimitCurve
 from tests.report.histories import (
     LIMIT_KW,
     Session,
@@ -204,7 +205,7 @@ def test_a_small_excess_that_lasts_is_proven_through_coarse_registers() -> None:
     report = judged(replace(facts, samples=silent))
 
     assert 5 in failed(report)
-    worst = report.facts.metering.windows.worst
+    worst = report.facts.metering.windows.worst(LimitCurve.constant(LIMIT_KW))
     assert worst is not None
     assert worst.lowest_kw > LIMIT_KW
     assert worst.seconds > 60
