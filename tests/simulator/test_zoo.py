@@ -39,3 +39,11 @@ def test_sixty_evs_arrive_within_ten_seconds() -> None:
     assert len({session.station_id for session in scenario.sessions}) == 60
     assert max(session.arrive_offset_s for session in scenario.sessions) <= 10
     assert scenario.limit_kw == 180
+
+
+@pytest.mark.parametrize("name", sorted(KNOWN))
+def test_every_fault_is_in_the_documentation_with_its_parameters(name: str) -> None:
+    rows = (SCENARIOS.parent / "docs/scenarios.md").read_text(encoding="utf-8").splitlines()
+    (row,) = [row for row in rows if row.startswith(f"| `{name}` |")]
+    assert KNOWN[name].words in row
+    assert all(f"`{parameter}`" in row for parameter in KNOWN[name].parameters)
