@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgba
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -222,9 +223,13 @@ def _timeline(facts: Facts) -> Figure:
             )
             for pause in session.pauses
         ]
-        for begin, finish, color, alpha in bars:
-            first, last = days(np.array([begin, finish]))
-            axes.barh(row, last - first, left=first, height=0.72, color=color, alpha=alpha, linewidth=0)
+        edges_in_days = days(np.array([[begin, finish] for begin, finish, *_ in bars]).reshape(-1, 2))
+        axes.broken_barh(
+            [(first, last - first) for first, last in edges_in_days.tolist()],
+            (row - 0.36, 0.72),
+            facecolors=[to_rgba(color, alpha) for _, _, color, alpha in bars],
+            linewidth=0,
+        )
     axes.set_yticks(range(len(order)), [labels[facts.sessions[index].transaction.key] for index in order])
     axes.set_ylim(len(order) - 0.4, -0.6)
     frame(axes, "")
