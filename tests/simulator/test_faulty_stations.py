@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -37,7 +37,9 @@ def clock() -> ManualClock:
 
 
 @asynccontextmanager
-async def ready(csms: TinyCsms, clock: ManualClock, *faults: Any) -> AsyncIterator[Station]:
+async def ready(
+    csms: TinyCsms, clock: ManualClock, *faults: Any, gate: AbstractAsyncContextManager[object] | None = None
+) -> AsyncIterator[Station]:
     """A station with these faults, accepted and with all statuses told."""
     ticker = Ticker(clock)
     orders = tuple((None, spec) for spec in specs(faults))
@@ -46,6 +48,7 @@ async def ready(csms: TinyCsms, clock: ManualClock, *faults: Any) -> AsyncIterat
         StationOptions(csms.url, response_timeout_s=5.0),
         clock,
         changed=ticker.reschedule,
+        gate=gate,
     )
     tasks = [asyncio.create_task(ticker.run()), asyncio.create_task(station.run())]
     try:
@@ -172,13 +175,27 @@ async def test_disconnects_for_its_time_charges_on_and_loses_nothing(csms: TinyC
         assert len(set(instants)) == len(instants)
 
 
+class Meanwhile(AbstractAsyncContextManager[None]):
+    """Does something while a station connects."""
+
+    def __init__(self) -> None:
+        self.then: Callable[[], None] = lambda: None
+
+    async def __aexit__(self, *_: object) -> None:
+        self.then()
+
+
 async def test_a_station_whose_link_is_cut_while_it_connects_stays_away(csms: TinyCsms, clock: ManualClock) -> None:
-    async with ready(csms, clock) as station:
+    gate = Meanwhile()
+    async with ready(csms, clock, gate=gate) as station:
         station.befall(Incident("cut", 0, 10), clock.now())
         await until(lambda: not station.online)
-        station.befall(Incident("cut", 0, 60), clock.now())
-        await spend(clock, station, 30)
-        assert not station.online
+        told = len(csms.of("StatusNotification"))
+        gate.then = lambda: station.befall(Incident("cut", 0, 60), clock.now())
+        await spend(clock, station, 12)
+        gate.then = lambda: None
+        await spend(clock, station, 40)
+        assert len(csms.of("StatusNotification")) == told
         await spend(clock, station, 40)
         await until(lambda: station.online)
 

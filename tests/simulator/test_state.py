@@ -13,6 +13,7 @@ import pytest
 
 from optivgi.clock import ManualClock
 from simulator.errors import StateError
+from simulator.faults.catalogue import specs
 from simulator.fleet import Fleet
 from simulator.scenario import Scenario, Session
 from simulator.settings import SimulatorSettings
@@ -173,6 +174,31 @@ async def test_after_the_scenario_the_next_run_plays_it_anew_on_the_same_meters(
         assert len(csms.of("StopTransaction")) == run
     first, second = csms.of("StopTransaction")
     assert csms.of("StartTransaction")[1]["meterStart"] == first["meterStop"] < second["meterStop"]
+
+
+async def test_what_befell_a_station_before_does_not_befall_it_again(
+    csms: TinyCsms, clock: ManualClock, file: Path
+) -> None:
+    faulty = session(faults=specs([{"name": "reboots", "after_s": 20}, {"name": "reboots", "after_s": 100}]))
+    async with site(csms, clock, file, faulty, stations=1) as fleet:
+        await live(fleet, clock, 60)
+    assert len(csms.of("BootNotification")) == 2
+    async with site(csms, clock, file, faulty, stations=1) as fleet:
+        await live(fleet, clock, 30)
+        assert len(csms.of("BootNotification")) == 3
+        await live(fleet, clock, 40)
+        assert len(csms.of("BootNotification")) == 4
+
+
+async def test_a_driver_who_was_turned_away_tries_again_after_the_restart(
+    csms: TinyCsms, clock: ManualClock, file: Path
+) -> None:
+    csms.answers["Authorize"] = {"idTagInfo": {"status": "Blocked"}}
+    async with site(csms, clock, file, session()) as fleet:
+        await live(fleet, clock, 20)
+    csms.answers["Authorize"] = {"idTagInfo": {"status": "Accepted"}}
+    async with site(csms, clock, file, session()):
+        await csms.hears("StartTransaction")
 
 
 async def test_in_manual_mode_too(csms: TinyCsms, clock: ManualClock, file: Path) -> None:
