@@ -304,12 +304,13 @@ async def _send_in_form(
     answers: dict[int, Outcome] = {}
     pending = list(range(len(commands)))
     for _ in range(MOST_FORMS):
+        forms = [group.oversight.form(commands[i]) for i in pending]
         shaped = [group.oversight.shaped(commands[i], _fallback_kw(group, commands[i])) for i in pending]
         answered = await translation.send_power_to_evs(shaped)
         refused = []
-        for i, answer in zip(pending, answered, strict=True):
+        for i, form, answer in zip(pending, forms, answered, strict=True):
             answers[i] = Outcome(commands[i], answer.status, answer.reason)
-            if group.oversight.try_again(commands[i], answer):
+            if group.oversight.try_again(commands[i], form, answer):
                 refused.append(i)
         pending = refused
         if not pending:

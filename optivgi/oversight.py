@@ -27,7 +27,7 @@ from optivgi.model.framing import EVState
 from optivgi.model.snapshot import Snapshot
 from optivgi.model.units import is_aware
 from optivgi.model.wire import wire_minimum
-from optivgi.profile_form import FormBook, Model, Setting, Slot, reshaped
+from optivgi.profile_form import Form, FormBook, Model, Setting, Slot, reshaped
 from optivgi.translation.base import Outcome, OutcomeStatus, PowerCommand
 from optivgi.usage import Draw, Usage, UsageSettings, held, silent_s, used
 from optivgi.wake import Phase, Seen, Sleeper, WakeSettings, watched
@@ -104,6 +104,8 @@ class Oversight:
     _no_pause: set[str] = field(default_factory=set)
     """Stations that do not pause."""
     _zeros_refused: dict[str, int] = field(default_factory=dict)
+    _on_trial: set[str] = field(default_factory=set)
+    """Stations that get no 0 to see whether it is that which they refuse."""
     _standing_in: dict[Key, float] = field(default_factory=dict)
     """Connectors whose safe start was replaced by a profile for one transaction, and the most that it allows."""
 
@@ -131,7 +133,10 @@ class Oversight:
 
     def overdraws(self) -> Mapping[Key, float]:
         """Connectors that count at least so many kW, whatever their profiles say."""
-        drawn = {key: kw for key, one in self._watched.items() if (kw := one.conduct.overdraw_kw) is not None}
+        drawn = {key: one.least_kw for key, one in self._watched.items() if key[0] in self._no_pause}
+        for key, one in self._watched.items():
+            if one.conduct.overdraw_kw is not None:
+                drawn[key] = max(one.conduct.overdraw_kw, drawn.get(key, 0.0))
         ended = {key: kw for key, kw in self._standing_in.items() if key not in self._watched}
         return {**ended, **drawn}
 
@@ -201,19 +206,26 @@ class Oversight:
         connector, one = self._connectors.get(key), self._watched.get(key)
         if connector is None:
             return command
-        form = self.book.form(key[0], _model(connector), Slot.of(command))
-        volts = connector.volts if one is None else one.ev.volts
-        return reshaped(command, form, Setting(volts, None if one is None else one.ev.arrival, fallback_kw))
+        form = self.form(command)
+        what = connector if one is None else one.ev
+        least_kw = wire_minimum(what.min_kw, what.unit, what.volts) if key[0] in self._no_pause else 0.0
+        started = None if one is None else one.ev.arrival
+        return reshaped(command, form, Setting(what.volts, started, fallback_kw, least_kw))
 
-    def try_again(self, command: PowerCommand, answer: Outcome) -> bool:
-        """Takes in a station's answer to `command` in its present form; whether to send it in another form at once."""
+    def form(self, command: PowerCommand) -> Form:
+        """The form in which `command` goes out now."""
+        return self.book.form(command.station_id, self._model(_key(command)), Slot.of(command))
+
+    def try_again(self, command: PowerCommand, form: Form, answer: Outcome) -> bool:
+        """Takes in a station's answer to `command`, sent in `form`; whether to send it in another form at once."""
         key, slot = _key(command), Slot.of(command)
         connector = self._connectors.get(key)
         if connector is None:
             return False
         model, periods = _model(connector), len(command.profile.schedule.periods)
         if answer.status is OutcomeStatus.ACCEPTED:
-            self.book.accepted(key[0], model, slot, periods)
+            self.book.accepted(key[0], model, slot, form, periods)
+            self._on_trial.discard(key[0])
             return False
         if answer.status not in REFUSED:
             return False
@@ -222,7 +234,25 @@ class Oversight:
             if self._zeros_refused[key[0]] > 1:
                 self._no_pause.add(key[0])
             return False
-        return self.book.refused(key[0], model, slot, command.profile.schedule.unit, periods) is not None
+        unit = command.profile.schedule.unit
+        refused = self.book.refused(key[0], model, slot, form, unit, periods=periods, connector_id=key[1])
+        return refused is not None or (slot is Slot.SAFE_START and self._try_without_zeros(key[0], model))
+
+    def _try_without_zeros(self, station_id: str, model: Model) -> bool:
+        """Whether to send safe starts again without 0, because no form of one with 0 was taken."""
+        if self.settings.pause is not PausePolicy.MINIMUM or not self.book.exhausted(
+            station_id, model, Slot.SAFE_START
+        ):
+            return False
+        if station_id in self._on_trial:
+            self._on_trial.discard(station_id)
+            self._no_pause.discard(station_id)
+            return False
+        if station_id in self._no_pause:
+            return False
+        self._on_trial.add(station_id)
+        self._no_pause.add(station_id)
+        return True
 
     def learned(self, outcome: Outcome, sent_at: datetime, now: datetime) -> None:
         """What became of a command in the end."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
@@ -112,11 +113,13 @@ class _Search:
 
     form: Form
     tried: list[Form] = field(default_factory=list)
-    refusals: int = 0
+    refusals: Counter[int] = field(default_factory=Counter)
+    """How often in a row each connector refused."""
     ignoring: bool = False
     """Forms are taken and not acted on, so that taking one proves nothing."""
     taken_periods: int = 0
     """The most periods that the station took in its form; it is not to blame for what is refused with no more."""
+    exhausted: bool = False
     has_any: bool = False
     """Whether the station took a profile in any form of this search."""
 
@@ -139,31 +142,51 @@ class FormBook:
         search = self._searches.get((station_id, slot))
         return search.form if search is not None else self.known.get((model, slot), FIRST[slot])
 
-    def accepted(self, station_id: str, model: Model, slot: Slot, periods: int = 1) -> bool:
-        """The station took a profile of so many periods in its form; the answer is whether that is news about its kind."""
+    def accepted(self, station_id: str, model: Model, slot: Slot, form: Form, periods: int = 1) -> bool:
+        """The station took a profile of so many periods in `form`; the answer is whether that is news about its kind."""
         search = self._search(station_id, model, slot)
-        search.refusals, search.taken_periods, search.has_any = 0, max(periods, search.taken_periods), True
+        if search.form != form:
+            return False
+        search.refusals.clear()
+        search.exhausted = False
+        search.taken_periods, search.has_any = max(periods, search.taken_periods), True
         if search.ignoring:
             return False
         search.tried.clear()
         return self._learn(model, slot, search.form)
 
-    def refused(self, station_id: str, model: Model, slot: Slot, own_unit: RateUnit, periods: int = 1) -> Form | None:
-        """The station refused a profile of so many periods: the next form to try at once; None to leave it at that for now.
+    def refused(
+        self,
+        station_id: str,
+        model: Model,
+        slot: Slot,
+        form: Form,
+        own_unit: RateUnit,
+        *,
+        periods: int = 1,
+        connector_id: int = 1,
+    ) -> Form | None:
+        """The station refused a profile in `form`: the next form to try at once; None to leave it at that for now.
 
-        The first refusal changes nothing, and none by a station that took such a profile before. When all forms have been
-        refused the search begins anew at the next refusal.
+        A connector's first refusal changes nothing, and none by a station that took as many periods before. What was sent
+        before the form changed goes out again in the new one. When all forms have been refused the search begins anew at the next refusal.
         """
         search = self._search(station_id, model, slot)
+        if form != search.form:
+            return search.form
         if periods <= search.taken_periods:
             return None
-        search.refusals += 1
-        if search.refusals < REFUSALS_BEFORE_CHANGE:
+        search.refusals[connector_id] += 1
+        if search.refusals[connector_id] < REFUSALS_BEFORE_CHANGE:
             return None
         following = self._next(search, slot, own_unit)
         if following is None:
-            search.refusals = 0
+            search.refusals.clear()
         return following
+
+    def exhausted(self, station_id: str, model: Model, slot: Slot) -> bool:
+        """Whether the station refused every form, one after the other, and the search is at its beginning again."""
+        return self._search(station_id, model, slot).exhausted
 
     def ignored(self, station_id: str, model: Model, slot: Slot, own_unit: RateUnit) -> Form | None:
         """The station takes its form but does not act on it: the next form, or None when all have been tried."""
@@ -228,10 +251,10 @@ class FormBook:
             (form for form in ladder(slot, own_unit) if form not in search.tried and search.replaces(form)), None
         )
         if following is None:
-            search.form = search.tried[0]
+            search.form, search.exhausted = search.tried[0], True
             search.tried.clear()
             return None
-        search.form, search.taken_periods = following, 0
+        search.form, search.taken_periods, search.exhausted = following, 0, False
         return following
 
     def _learn(self, model: Model, slot: Slot, form: Form) -> bool:
@@ -256,20 +279,23 @@ def _form(entry: Mapping[str, Any]) -> Form:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What reshaping needs to know of a connector: its watts per ampere, when its transaction began, and what its
-    TxDefaultProfile allows in the end (None: nobody knows)."""
+    """What reshaping needs to know of a connector: its watts per ampere, when its transaction began, what its
+    TxDefaultProfile allows in the end (None: nobody knows), and what takes the place of 0 if it takes no 0."""
 
     volts: float
     started: datetime | None = None
     fallback_kw: float | None = None
+    instead_of_zero_kw: float = 0.0
 
 
 def reshaped(command: PowerCommand, form: Form, setting: Setting) -> PowerCommand:
-    """`command` in another form, which at no moment allows more than `command` did.
+    """`command` in another form, which at no moment allows more than `command` did, or than what takes the place of 0.
 
     Only a TxDefaultProfile that stands in for a TxProfile goes on after its transaction: until its safe start is sent
     again, the connector allows what it says.
     """
+    if setting.instead_of_zero_kw > 0:
+        command = _without_zeros(command, setting)
     if form == FIRST[Slot.of(command)]:
         return command
     profile = command.profile
@@ -298,6 +324,16 @@ def reshaped(command: PowerCommand, form: Form, setting: Setting) -> PowerComman
     )
     most_kw = max(in_kw(period.limit, schedule.unit, setting.volts) for period in schedule.periods)
     return replace(command, profile=shaped, limit_kw=most_kw)
+
+
+def _without_zeros(command: PowerCommand, setting: Setting) -> PowerCommand:
+    schedule = command.profile.schedule
+    least, least_kw = wire_limit(setting.instead_of_zero_kw, schedule.unit, setting.volts)
+    if all(period.limit > 0 for period in schedule.periods):
+        return command
+    periods = tuple(replace(period, limit=max(period.limit, least)) for period in schedule.periods)
+    profile = replace(command.profile, schedule=replace(schedule, periods=periods))
+    return replace(command, profile=profile, limit_kw=max(command.limit_kw, least_kw))
 
 
 def in_kw(limit: float, unit: RateUnit, volts: float) -> float:

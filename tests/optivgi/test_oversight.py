@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from optivgi.algorithms.ladder import Ladder
 from optivgi.cycle import CycleSettings
 from optivgi.ledger import Policy
 from optivgi.model.charging_profile import ChargingProfile, Kind, Purpose, RateUnit
@@ -39,7 +41,8 @@ class Site(ControlRoom):
     """Meters say every 10 s what each EV draws at what its newest profile allows."""
 
     def __init__(self, *, limit_kw: float = 12.0, oversight: CycleSettings | None = None) -> None:
-        super().__init__(limit_kw=limit_kw, settings=oversight or settings())
+        planner = Ladder("go", deadline_s=10.0, monotonic=time.perf_counter)
+        super().__init__(limit_kw=limit_kw, settings=oversight or settings(), planner=planner)
         self.draws: dict[str, Draws] = {}
         self.asleep: set[str] = set()
 
@@ -114,7 +117,7 @@ async def test_a_station_that_ignores_0_gets_the_minimum_and_others_are_planned_
         await site.arrive(*evs(1, 2, 3))
         await site.runs(200)
         assert (AlarmKind.NO_PAUSE, "3") in site.alarms()
-        assert site.drawn_kw()["3"] == pytest.approx(LEAST_KW, abs=0.05)
+        assert LEAST_KW - 0.05 <= site.drawn_kw()["3"] <= 2.0
         assert sum(site.drawn_kw().values()) <= 4.0
 
 
@@ -134,7 +137,7 @@ async def test_a_station_that_rejects_0_gets_the_minimum() -> None:
         await site.runs(60)
         site.limit.now_kw(4.0)
         await site.runs(120)
-        assert site.offered_kw()["3"] == pytest.approx(LEAST_KW, abs=0.05)
+        assert LEAST_KW - 0.05 <= site.offered_kw()["3"] <= 2.0
         assert sum(site.drawn_kw().values()) <= 4.0
 
 
@@ -264,3 +267,28 @@ async def test_a_station_that_is_silent_is_not_taken_for_one_that_refuses() -> N
 
 def test_looking_back_is_long_enough_for_every_judgement() -> None:
     assert timedelta(seconds=OversightSettings().keep_s) >= timedelta(seconds=60 + 30)
+
+
+async def test_a_station_that_refuses_every_0_gets_a_safe_start_without() -> None:
+    site = Site(limit_kw=12.0)
+    site.csms.takes["ST-3"] = lambda one: all(period.limit > 0 for period in one.schedule.periods)
+    async with site.open():
+        await site.runs(60)
+        (safe_start,) = site.csms.installed["ST-3", 1]
+        assert [period.limit for period in safe_start.schedule.periods] == [6.0, 8.3]
+        await site.arrive(*evs(1, 2, 3))
+        site.limit.now_kw(4.0)
+        await site.runs(60)
+        assert LEAST_KW - 0.05 <= site.drawn_kw()["3"] <= 2.0
+        assert sum(site.drawn_kw().values()) <= 4.0
+
+
+async def test_a_minimum_that_fits_under_no_limit_is_planned_around_all_the_same() -> None:
+    async with Site(limit_kw=4.0).open() as site:
+        site.draws["3"] = lambda kw: kw if kw >= LEAST_KW else 7.2
+        await site.arrive(*evs(1, 2, 3))
+        await site.runs(200)
+        site.limit.now_kw(1.0)
+        await site.runs(120)
+        assert site.drawn_kw() == pytest.approx({"1": 0.0, "2": 0.0, "3": LEAST_KW}, abs=0.05)
+        assert site.witness.records[-1].undecided == ""

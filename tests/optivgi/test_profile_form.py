@@ -85,6 +85,13 @@ def test_the_usual_form_changes_nothing() -> None:
     assert reshaped(command, TX_FORM, Setting(VOLTS)) is command
 
 
+def test_a_station_that_takes_no_0_gets_what_takes_its_place() -> None:
+    periods = reshaped(
+        a_command(0.0, 7.2, 0.0), TX_FORM, Setting(VOLTS, instead_of_zero_kw=1.44)
+    ).profile.schedule.periods
+    assert [period.limit for period in periods] == [6.0, 30.0, 6.0]
+
+
 def test_one_period_ends_where_the_next_would_begin_if_the_fallback_is_no_more() -> None:
     form = Form(most_periods=1)
     schedule = reshaped(a_command(7.2, 2.4, duration_s=120), form, Setting(VOLTS, fallback_kw=2.4)).profile.schedule
@@ -106,13 +113,18 @@ def test_a_ladder_has_every_form_once(slot: Slot) -> None:
     assert len(set(rungs)) == len(rungs)
 
 
+def refused(book: FormBook, station_id: str = "ST-1", model: Model = ACME, **more: int) -> Form | None:
+    """The station refuses what it gets now."""
+    return book.refused(station_id, model, TX, book.form(station_id, model, TX), RateUnit.A, **more)
+
+
 def climbed(book: FormBook, wanted: Form, model: Model = ACME, station_id: str = "ST-1") -> int:
     """How many refusals it takes until the station gets the form that it takes."""
     for refusals in range(100):
         if book.form(station_id, model, TX) == wanted:
-            book.accepted(station_id, model, TX)
+            book.accepted(station_id, model, TX, wanted)
             return refusals
-        book.refused(station_id, model, TX, RateUnit.A)
+        refused(book, station_id, model)
     raise AssertionError(f"{wanted} is not on the ladder")
 
 
@@ -126,31 +138,41 @@ def test_every_form_is_reached_and_then_known_for_all_of_that_kind(wanted: Form)
 
 def test_one_refusal_may_be_a_race_and_changes_nothing() -> None:
     book = FormBook()
-    assert book.refused("ST-1", ACME, TX, RateUnit.A) is None
+    assert refused(book) is None
     assert book.form("ST-1", ACME, TX) == TX_FORM
-    assert book.refused("ST-1", ACME, TX, RateUnit.A) is not None
+    assert refused(book) is not None
 
 
 def test_a_station_that_took_such_a_profile_before_refuses_something_else_than_its_form() -> None:
     book = FormBook()
-    book.accepted("ST-1", ACME, TX, periods=1)
-    assert all(book.refused("ST-1", ACME, TX, RateUnit.A, periods=1) is None for _ in range(5))
-    answers = [book.refused("ST-1", ACME, TX, RateUnit.A, periods=2) for _ in range(2)]
+    book.accepted("ST-1", ACME, TX, TX_FORM, periods=1)
+    assert all(refused(book, periods=1) is None for _ in range(5))
+    answers = [refused(book, periods=2) for _ in range(2)]
     assert answers[1] is not None, "more periods than it ever took are another matter"
+
+
+def test_two_connectors_that_refuse_at_once_are_one_step_and_not_two() -> None:
+    book = FormBook()
+    for connector_id in (1, 2):
+        assert refused(book, connector_id=connector_id) is None
+    second = [book.refused("ST-1", ACME, TX, TX_FORM, RateUnit.A, connector_id=number) for number in (1, 2)]
+    assert second == [ladder(TX, RateUnit.A)[1]] * 2
 
 
 def test_a_search_that_found_nothing_begins_anew() -> None:
     book = FormBook()
-    forms_tried = [book.refused("ST-1", ACME, TX, RateUnit.A) for _ in range(len(ladder(TX, RateUnit.A)) + 1)]
+    forms_tried = [refused(book) for _ in range(len(ladder(TX, RateUnit.A)) + 1)]
     assert forms_tried[0] is None
     assert forms_tried[-1] is None
+    assert book.exhausted("ST-1", ACME, TX)
     assert book.form("ST-1", ACME, TX) == TX_FORM
 
 
 def test_a_form_that_is_taken_and_ignored_is_not_worth_knowing_until_it_is_obeyed() -> None:
     book = FormBook()
     form = book.ignored("ST-1", ACME, TX, RateUnit.A)
-    assert not book.accepted("ST-1", ACME, TX)
+    assert form is not None
+    assert not book.accepted("ST-1", ACME, TX, form)
     assert book.unusual() == {}
     assert book.obeyed("ST-1", ACME, TX)
     assert book.form("ST-2", ACME, TX) == form
