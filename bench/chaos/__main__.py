@@ -8,7 +8,9 @@ PostgreSQL and RabbitMQ are started for it alone; their server programs must be 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
+import logging
 import random
 import sys
 import tempfile
@@ -18,6 +20,8 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 
+from bench.chaos import zoo
+from bench.chaos.menagerie import play
 from bench.chaos.site import own_servers
 from bench.chaos.trials import Result, Trial, trials, try_out
 
@@ -31,8 +35,11 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--only", default="", help="names of trials, separated by commas")
     parser.add_argument("--json", type=Path, help="where the results go as JSON")
     parser.add_argument("--keep", type=Path, help="a folder for logs, limits and truth of every trial")
+    parser.add_argument("--zoo", nargs="*", metavar="NAME", help="faulty stations instead: all, or those named")
     parser.add_argument("--list", action="store_true", help="print the names and end")
     options = parser.parse_args(arguments)
+    if options.zoo is not None:
+        return visit(options.zoo or zoo.names())
     every = list(trials(options.seed, options.minutes))
     wanted = [name for name in options.only.split(",") if name]
     if unknown := set(wanted) - {trial.name for trial in every}:
@@ -65,6 +72,28 @@ def run(chosen: Sequence[Trial], seed: int, keep: Path | None) -> list[Result]:
     met = sum(not one.failures for one in results)
     print(f"{met} of {len(results)} trials met every measure")
     return results
+
+
+def visit(names: Sequence[str]) -> int:
+    """Plays scenarios with faulty stations and prints what was not as expected; 0 if all was."""
+    logging.basicConfig(level=logging.CRITICAL)
+    bad = 0
+    for name in names:
+        with tempfile.TemporaryDirectory(prefix="optivgi-zoo-") as folder:
+            begun = time.monotonic()
+            seen = asyncio.run(play(zoo.file_of(name), Path(folder)))
+        found = zoo.shortcomings(name, seen)
+        bad += bool(found)
+        over, held = seen.over, "" if name in zoo.HOLDING else "  (not in HOLDING)"
+        print(
+            f"{name:32}{over.seconds:7.1f} s over of {seen.over_s:3g} s,{over.worst_kw:6.2f} kW at worst,"
+            f"{time.monotonic() - begun:6.1f} s  {'FAIL' if found else 'PASS'}{held}",
+            *(f"    {one}" for one in found),
+            sep="\n",
+            flush=True,
+        )
+    print(f"{len(names) - bad} of {len(names)} as expected")
+    return 1 if bad else 0
 
 
 def lines(result: Result) -> list[str]:

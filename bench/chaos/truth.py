@@ -50,10 +50,7 @@ class Truth:
         ticks = [tick for one in changes.values() for tick, _ in one]
         self._first, self._last = (min(ticks), max(ticks)) if ticks else (0, -1)
         self._changes = {key: np.array(one, dtype=np.int64) for key, one in sorted(changes.items())}
-        steps = np.zeros(self._last - self._first + 2, dtype=np.int64)
-        for one in self._changes.values():
-            np.add.at(steps, one[:, 0] - self._first, np.diff(one[:, 1], prepend=0))
-        self._kw: NDArray[np.float64] = np.cumsum(steps)[:-1] / PARTS_PER_KW
+        self._kw = self._sum(self._changes)
 
     @classmethod
     def read(cls, path: Path) -> Truth:
@@ -95,10 +92,16 @@ class Truth:
             end=float(times[at[-1]] + 1) / TENTHS,
         )
 
-    def mean_kw(self, begin: float, end: float) -> float:
-        """The site's mean power from `begin` until before `end`; 0 where nothing was watched."""
+    @property
+    def connectors(self) -> tuple[Connector, ...]:
+        """Every connector that was watched."""
+        return tuple(self._changes)
+
+    def mean_kw(self, begin: float, end: float, connector: Connector | None = None) -> float:
+        """The mean power of the site, or of one connector, from `begin` until before `end`; 0 where nothing was watched."""
         low, high = self._ticks(begin, end)
-        return float(self._kw[low:high].mean()) if low < high else 0.0
+        kw = self._kw if connector is None else self._sum({connector: self._changes[connector]})
+        return float(kw[low:high].mean()) if low < high else 0.0
 
     def at(self, when: float) -> dict[Connector, float]:
         """What each connector drew at `when`, without those that drew nothing."""
@@ -109,6 +112,13 @@ class Truth:
             if place >= 0 and one[place, 1]:
                 found[key] = float(one[place, 1]) / PARTS_PER_KW
         return found
+
+    def _sum(self, changes: dict[Connector, NDArray[np.int64]]) -> NDArray[np.float64]:
+        steps = np.zeros(self._last - self._first + 2, dtype=np.int64)
+        for one in changes.values():
+            np.add.at(steps, one[:, 0] - self._first, np.diff(one[:, 1], prepend=0))
+        kw: NDArray[np.float64] = np.cumsum(steps)[:-1] / PARTS_PER_KW
+        return kw
 
     def _ticks(self, begin: float, end: float) -> tuple[int, int]:
         """Positions in the sum; beyond the last row the last values hold no longer, because nobody watched."""

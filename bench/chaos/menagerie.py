@@ -1,0 +1,131 @@
+"""Plays one scenario with faulty stations on a whole site in one process, on accelerated time, and watches."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from bench.chaos.truth import Overshoot, Step, Truth
+from optivgi.clock import ScaledClock
+from optivgi.model.clock import Clock
+from optivgi.settings import load_settings
+from optivgi.wiring import DemoSite, demo_site
+
+SPEED = 120.0
+READY_WITHIN_S = 60.0
+SAFE_START_WITHIN_S = 5.0
+"""Real seconds; faulty stations may never have one."""
+LATE_S = 60.0
+"""Site seconds after the last departure at which a station that still has something to say is not waited for."""
+MOST_BACKLOG, SLOWER, FASTER = 3, 0.6, 1.25
+LOOK_S = 0.05
+FIRST_ALARM_LEVEL = logging.WARNING
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Something that a site manager is warned of, seconds after the scenario's start."""
+
+    at_s: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What happened: the truth, the alarms, and which stations EVs came to. `over_s` is what the scenario allows."""
+
+    truth: Truth
+    alarms: tuple[Alarm, ...]
+    began: datetime
+    ended: datetime
+    limit_kw: float
+    visited: frozenset[str]
+    over_s: float
+
+    @property
+    def over(self) -> Overshoot:
+        """How far the site was over its limit, from the scenario's start to its end."""
+        return self.truth.over([Step(0, self.limit_kw)], self.began.timestamp(), self.ended.timestamp())
+
+    def alarmed(self, *words: str) -> float | None:
+        """When the first alarm came that has all of `words`; None if none did."""
+        return next((one.at_s for one in self.alarms if all(word in one.text for word in words)), None)
+
+    def told(self) -> str:
+        """Everything, for whoever reads a failure."""
+        over = self.over
+        worst = {} if over.worst_at is None else self.truth.at(over.worst_at)
+        alarms = "\n".join(f"{alarm.at_s:8.1f} s  {alarm.text}" for alarm in self.alarms)
+        return f"{over}\nat the worst moment {worst}\nalarms:\n{alarms}"
+
+
+async def play(file: Path, folder: Path, speed: float = SPEED) -> Seen:
+    """Plays the scenario in `file` to its end; `folder` is for the database and the trace."""
+    clock = ScaledClock(speed)
+    settings = load_settings(None).model_copy(update={"site_power_limit_kw": {"": _limit_kw(file)}})
+    trace = folder / "truth.csv"
+    with _heard(clock) as heard:
+        async with demo_site(folder, settings, clock, file, trace) as site, asyncio.TaskGroup() as tasks:
+            running = [tasks.create_task(site.scheduler.run()), tasks.create_task(site.fleet.run())]
+            async with asyncio.timeout(READY_WITHIN_S):
+                await site.fleet.ready.wait()
+                await _ready_or_tired(site)
+            site.start.set()
+            began = clock.now()
+            await _until_done(site, clock, began)
+            ended = clock.now()
+            for task in running:
+                task.cancel()
+    alarms = tuple(Alarm((at - began).total_seconds(), text) for at, text in heard if at >= began)
+    visited = frozenset(session.station_id for session in site.scenario.sessions)
+    return Seen(Truth.read(trace), alarms, began, ended, site.limit_kw, visited, site.scenario.over_s)
+
+
+def _limit_kw(file: Path) -> float:
+    """The limit that the scenario is made for."""
+    return float(json.loads(file.read_text(encoding="utf-8"))["limit_kw"])
+
+
+async def _ready_or_tired(site: DemoSite) -> None:
+    """Waits for the safe start; a station that refuses or never answers must not keep the others waiting for ever."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(SAFE_START_WITHIN_S):
+            await site.scheduler.ready.wait()
+
+
+async def _until_done(site: DemoSite, clock: ScaledClock, began: datetime) -> None:
+    """Until the last EV has gone and the CSMS was told, or LATE_S after that should have been."""
+    last = began + timedelta(seconds=site.scenario.duration_s + LATE_S)
+    while not site.fleet.done.is_set() and clock.now() < last:
+        site.fleet.observe()
+        clock.pace *= SLOWER if site.fleet.backlog > MOST_BACKLOG else FASTER
+        with suppress(TimeoutError):
+            await asyncio.wait_for(site.fleet.done.wait(), LOOK_S)
+
+
+class _Ear(logging.Handler):
+    """Keeps what is said at WARNING and above, with the site's time."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(FIRST_ALARM_LEVEL)
+        self._clock = clock
+        self.heard: list[tuple[datetime, str]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.heard.append((self._clock.now(), record.getMessage()))
+
+
+@contextmanager
+def _heard(clock: Clock) -> Iterator[Sequence[tuple[datetime, str]]]:
+    log, ear = logging.getLogger("optivgi"), _Ear(clock)
+    log.addHandler(ear)
+    try:
+        yield ear.heard
+    finally:
+        log.removeHandler(ear)
