@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import datetime, tzinfo
 
 from optivgi.model.charging_profile import Purpose
 from optivgi.report.sessions import Pause, Session
 
+NAMED = 3
 NAMES = {
     Purpose.TX: "TxProfile",
     Purpose.TX_DEFAULT: "TxDefaultProfile",
@@ -46,6 +48,12 @@ def duration(value: float) -> str:
 
 def count(number: int, noun: str, plural: str = "s") -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}{plural}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first few, and how many more."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
 
 
 def day_of(moment: datetime, zone: tzinfo | None) -> str:

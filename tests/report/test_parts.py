@@ -112,6 +112,25 @@ def test_a_panel_whose_chargers_draw_too_much_fails_by_meter_and_truth(tmp_path:
     assert "truth: Over for 886.7 s in 1 stretch, overshoot 1.2 kW" in report.checks[6].detail
 
 
+def test_a_panel_that_is_told_too_much_fails_even_if_its_evs_draw_less(tmp_path: Path) -> None:
+    report = run(limits(tmp_path), {1: 6.0, 2: 6.001, 3: 9.0, 4: 3.0}, drawn_kw={1: 3.0, 2: 3.0})
+
+    assert [name for name, passed in verdicts(report).items() if not passed] == ["Circuit panel-a within limit"]
+    assert "0 s over by power, 0 s over by energy" in report.checks[6].detail
+    assert "0.0 s over" in report.checks[6].detail
+
+
+def test_a_tenth_of_a_second_too_much_in_a_panel_fails_by_the_truth_alone(tmp_path: Path) -> None:
+    sessions = [Session(n, 3, None, [(3.3, kw)]) for n, kw in {1: 6.0, 2: 6.0, 3: 9.0, 4: 3.0}.items()]
+    spike = replace(sessions[0], drawn=[(3.3, 6.0), (402.2, 7.5), (402.3, 6.0)])
+    watched = truth_of([spike, *sessions[1:]])
+
+    report = judged(history(*sessions), limits=limits(tmp_path), stated_max_kw=11, truth=watched)
+
+    assert [name for name, passed in verdicts(report).items() if not passed] == ["Circuit panel-a within limit"]
+    assert "truth: Over for 0.1 s in 1 stretch, overshoot 1.5 kW for 0.1 s" in report.checks[6].detail
+
+
 def test_one_phase_too_high_fails_though_the_others_have_room(tmp_path: Path) -> None:
     report = run(limits(tmp_path), GOOD)
 
