@@ -125,6 +125,20 @@ async def test_a_transaction_goes_on_with_its_meter_and_its_default_and_ends_as_
     assert datetime.fromisoformat(stopped["timestamp"]) == begin + timedelta(seconds=600)
 
 
+async def test_a_killed_simulator_loses_no_more_than_a_second(csms: TinyCsms, clock: ManualClock, file: Path) -> None:
+    async with site(csms, clock, file, session()) as fleet:
+        await live(fleet, clock, 60)
+        (before,) = [state for state in fleet.observe() if state.soc is not None]
+        left_by_a_kill = await asyncio.to_thread(file.read_bytes)
+    await asyncio.to_thread(file.write_bytes, left_by_a_kill)
+    async with site(csms, clock, file, session()) as fleet:
+        (after,) = [state for state in fleet.observe() if state.soc is not None]
+        assert after.transaction_id == "1"
+        assert before.energy_wh - 2.0 <= after.energy_wh <= before.energy_wh
+        await live(fleet, clock, 10)
+    assert len(csms.of("StartTransaction")) == 1
+
+
 async def test_evs_that_left_or_came_meanwhile_are_gone_or_there(
     csms: TinyCsms, clock: ManualClock, file: Path
 ) -> None:
