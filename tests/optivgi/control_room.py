@@ -22,6 +22,7 @@ from optivgi.model.ev import EV
 from optivgi.model.limit_series import LimitSeries
 from optivgi.model.plan import Binding, Plan, Reason
 from optivgi.model.problem import Problem
+from optivgi.profile_form import FormBook
 from optivgi.record import CycleRecord, Observer
 from optivgi.scheduler import Scheduler
 from optivgi.testing import FakeEventSource, FakeTranslation, a_connector, an_ev
@@ -133,6 +134,7 @@ class ControlRoom:
         planner: Planner | None = None,
         sites: SiteSource | None = None,
         inline: bool = True,
+        forms: FormBook | None = None,
     ) -> None:
         self.inline = inline
         self.clock = ManualClock()
@@ -143,7 +145,9 @@ class ControlRoom:
         self.witness = Witness()
         self.csms.add_connectors(*(a_connector(f"ST-{number + 1}") for number in range(stations)))
         self.scheduler = Scheduler(
-            Ports(self.csms, self.limit, planner or self.planner, self.clock, sites or OneCircuit()),
+            Ports(
+                self.csms, self.limit, planner or self.planner, self.clock, sites or OneCircuit(), forms or FormBook()
+            ),
             self.source,
             ["default"],
             lambda station_id: "default",

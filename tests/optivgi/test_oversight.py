@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from optivgi.algorithms.ladder import Ladder
 from optivgi.cycle import CycleSettings
+from optivgi.errors import SettingsError
+from optivgi.forms_file import FormsFile, load_forms
 from optivgi.ledger import Policy
+from optivgi.log import SiteLog
+from optivgi.metrics import Metrics
 from optivgi.model.charging_profile import ChargingProfile, Kind, Purpose, RateUnit
 from optivgi.oversight import AlarmKind, OversightSettings, PausePolicy
-from optivgi.profile_form import in_kw
+from optivgi.profile_form import Form, FormBook, in_kw
+from optivgi.record import Observer
 from optivgi.testing import a_connector
 from optivgi.translation.base import OutcomeStatus
 from tests.optivgi.control_room import ControlRoom, evs
@@ -40,9 +47,18 @@ def obeys(allowed_kw: float) -> float:
 class Site(ControlRoom):
     """Meters say every 10 s what each EV draws at what its newest profile allows."""
 
-    def __init__(self, *, limit_kw: float = 12.0, oversight: CycleSettings | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        limit_kw: float = 12.0,
+        oversight: CycleSettings | None = None,
+        observers: tuple[Observer, ...] = (),
+        forms: FormBook | None = None,
+    ) -> None:
         planner = Ladder("go", deadline_s=10.0, monotonic=time.perf_counter)
-        super().__init__(limit_kw=limit_kw, settings=oversight or settings(), planner=planner)
+        super().__init__(
+            limit_kw=limit_kw, settings=oversight or settings(), planner=planner, observers=observers, forms=forms
+        )
         self.draws: dict[str, Draws] = {}
         self.asleep: set[str] = set()
 
@@ -292,3 +308,46 @@ async def test_a_minimum_that_fits_under_no_limit_is_planned_around_all_the_same
         await site.runs(120)
         assert site.drawn_kw() == pytest.approx({"1": 0.0, "2": 0.0, "3": LEAST_KW}, abs=0.05)
         assert site.witness.records[-1].undecided == ""
+
+
+async def test_an_alarm_is_told_once_when_it_comes_and_once_when_it_goes(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "optivgi.site")
+    metrics = Metrics()
+
+    def raised() -> float | None:
+        return metrics.registry.get_sample_value("optivgi_alarms", {"group": "default", "kind": "overdraw"})
+
+    async with Site(observers=(SiteLog(), metrics)).open() as site:
+        await site.arrive(*evs(1, 2))
+        site.draws["1"] = lambda _: 7.2
+        await site.runs(120)
+        assert raised() == 1
+        del site.draws["1"]
+        await site.runs(60)
+        assert raised() == 0
+    told = [record.getMessage() for record in caplog.records if "ALARM" in record.msg or "Over:" in record.msg]
+    assert told[0].startswith("ALARM — EV 1 draws 7.2 kW at ST-1 connector 1, which is more than its profile allows")
+    assert told[1:] == ["Over: overdraw of EV 1 at ST-1"]
+
+
+async def test_what_stations_take_is_kept_in_a_file_and_used_after_a_restart(tmp_path: Path) -> None:
+    file = tmp_path / "forms.json"
+    for expected_tries in (True, False):
+        book = load_forms(file)
+        site = Site(observers=(FormsFile(file, book),), forms=book)
+        site.csms.takes["ST-1"] = TAKES["watts only"]
+        async with site.open():
+            await site.arrive(*evs(1))
+            await site.runs(60)
+            assert site.offered_kw()["1"] == pytest.approx(7.2, abs=0.05)
+        units = {one.profile.schedule.unit for one in site.csms.sent if one.station_id == "ST-1"}
+        assert (RateUnit.A in units) is expected_tries
+    assert set(load_forms(file).known.values()) >= {Form(unit=RateUnit.W)}
+
+
+def test_a_file_of_forms_that_is_something_else_is_refused_by_name(tmp_path: Path) -> None:
+    file = tmp_path / "forms.json"
+    assert load_forms(file) == load_forms(None) == FormBook()
+    file.write_text("{}")
+    with pytest.raises(SettingsError, match=r"FORMS_FILE .*forms\.json cannot be used"):
+        load_forms(file)
