@@ -156,8 +156,8 @@ class Fleet:
 
     @property
     def backlog(self) -> int:
-        """The most transaction messages that a station still owes the CSMS; more than a few say that it cannot keep up."""
-        return max((len(station.outbox) for station in self.stations.values()), default=0)
+        """The most transaction messages that a connected station owes the CSMS; more than a few: it cannot keep up."""
+        return max((len(station.outbox) for station in self.stations.values() if station.online), default=0)
 
     def _spec(self, station_id: str) -> ChargerSpec:
         settings, scenario = self._settings, self._scenario
