@@ -38,7 +38,10 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What happened: the truth, the alarms, and which stations EVs came to. `over_s` is what the scenario allows."""
+    """What happened: the truth, the alarms, which stations EVs came to, and which of these are faulty.
+
+    `over_s` is for how long physics lets the site be over its limit.
+    """
 
     truth: Truth
     alarms: tuple[Alarm, ...]
@@ -46,6 +49,7 @@ class Seen:
     ended: datetime
     limit_kw: float
     visited: frozenset[str]
+    faulty: frozenset[str]
     over_s: float
 
     @property
@@ -53,9 +57,9 @@ class Seen:
         """How far the site was over its limit, from the scenario's start to its end."""
         return self.truth.over([Step(0, self.limit_kw)], self.began.timestamp(), self.ended.timestamp())
 
-    def alarmed(self, *words: str) -> float | None:
-        """When the first alarm came that has all of `words`; None if none did."""
-        return next((one.at_s for one in self.alarms if all(word in one.text for word in words)), None)
+    def alarmed(self) -> float | None:
+        """When the first alarm came that names a faulty station; None if none did."""
+        return next((one.at_s for one in self.alarms if any(station in one.text for station in self.faulty)), None)
 
     def told(self) -> str:
         """Everything, for whoever reads a failure."""
@@ -84,7 +88,8 @@ async def play(file: Path, folder: Path, speed: float = SPEED) -> Seen:
                 task.cancel()
     alarms = tuple(Alarm((at - began).total_seconds(), text) for at, text in heard if at >= began)
     visited = frozenset(session.station_id for session in site.scenario.sessions)
-    return Seen(Truth.read(trace), alarms, began, ended, site.limit_kw, visited, site.scenario.over_s)
+    faulty = frozenset(one for one in visited if site.scenario.faults_of(one))
+    return Seen(Truth.read(trace), alarms, began, ended, site.limit_kw, visited, faulty, site.scenario.over_s)
 
 
 def _limit_kw(file: Path) -> float:
@@ -124,8 +129,13 @@ class _Ear(logging.Handler):
 @contextmanager
 def _heard(clock: Clock) -> Iterator[Sequence[tuple[datetime, str]]]:
     log, ear = logging.getLogger("optivgi"), _Ear(clock)
+    before = log.level
+    log.setLevel(FIRST_ALARM_LEVEL)
+    log.propagate = False
     log.addHandler(ear)
     try:
         yield ear.heard
     finally:
         log.removeHandler(ear)
+        log.setLevel(before)
+        log.propagate = True

@@ -209,10 +209,10 @@ def _sequence(here: Site, notes: Notes) -> None:
 
 def suffer(here: Site, notes: Notes, fault: Fault, down_s: float) -> None:
     """One fault, from its stroke until the site is under control again."""
-    struck_s = here.now_s()
+    struck_s, before = here.now_s(), here.figures()
     fault.strike(here.parts)
     here.wait_until(struck_s + down_s)
-    before = here.figures()
+    before = here.figures() or before
     fault.mend(here.parts)
     returned = time.time()
     recovery_s, missing = here.recover(before, returned)
