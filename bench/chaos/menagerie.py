@@ -19,7 +19,7 @@ from optivgi.wiring import DemoSite, demo_site
 
 SPEED = 120.0
 READY_WITHIN_S = 60.0
-SAFE_START_WITHIN_S = 5.0
+SAFE_START_WITHIN_S = 2.0
 """Real seconds; faulty stations may never have one."""
 LATE_S = 60.0
 """Site seconds after the last departure at which a station that still has something to say is not waited for."""
