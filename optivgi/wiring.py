@@ -49,6 +49,7 @@ from optivgi.translation.citrineos.graphql import GraphQL
 from optivgi.translation.citrineos.history import endpoint, read_history
 from optivgi.translation.citrineos.message_api import MessageAPI
 from optivgi.translation.citrineos.recorded import RecordedAnswers
+from optivgi.translation.http import client
 from optivgi.translation.http_api import HttpApiTranslation
 from optivgi.translation.inprocess import InProcessEventSource, Subscribe
 from optivgi.translation.silent import SilentEventSource
@@ -114,8 +115,7 @@ async def _connections(
     settings: OptimizerSettings, view: SiteView, clock: Clock, embedded: Embedded | None, stack: AsyncExitStack
 ) -> tuple[Translation, EventSource]:
     if settings.translation == "http_api":
-        client = httpx.AsyncClient()
-        return HttpApiTranslation(client, settings.http_api_url, clock), SilentEventSource(clock)
+        return HttpApiTranslation(client(), settings.http_api_url, clock), SilentEventSource(clock)
     by_events = AnswersByEvents(clock)
     answers: Answers = by_events
     if settings.callback_url:
@@ -127,12 +127,12 @@ async def _connections(
     else:
         events = SilentEventSource(clock)
     graphql = GraphQL(
-        httpx.AsyncClient(transport=embedded.graphql if embedded else None),
+        client(embedded.graphql if embedded else None),
         endpoint(settings.hasura_url),
         clock,
         admin_secret=settings.hasura_admin_secret.get_secret_value() or None,
     )
-    messages = MessageAPI(httpx.AsyncClient(transport=embedded.rest if embedded else None), settings.citrineos_api_url)
+    messages = MessageAPI(client(embedded.rest if embedded else None), settings.citrineos_api_url)
     recorded = None if embedded is not None else RecordedAnswers(graphql)
     return CitrineOSTranslation(view, clock, graphql, messages, answers, recorded=recorded), events
 

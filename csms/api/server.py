@@ -15,6 +15,8 @@ from csms.errors import PortUnavailable
 from csms.tasks import Tasks
 
 BACKLOG = 1024
+KEEP_ALIVE_S = 75
+"""Longer than clients keep an idle connection: a request that crosses with its closing would be lost."""
 GRACE_S = 1
 """How long requests under way may take to finish when the listener closes."""
 
@@ -37,6 +39,7 @@ class HttpServer:
             server_header=False,
             proxy_headers=False,
             timeout_graceful_shutdown=GRACE_S,
+            timeout_keep_alive=KEEP_ALIVE_S,
         )
         self._server = _Server(config)
         self._tasks = Tasks()

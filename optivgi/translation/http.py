@@ -15,6 +15,15 @@ from optivgi.translation.backoff import Backoff
 
 T = TypeVar("T")
 
+IDLE_S = 2.0
+"""Servers close idle connections, many of them after 5 s, and a request that crosses with that is lost."""
+
+
+def client(transport: httpx.AsyncBaseTransport | None = None, *, idle_s: float = IDLE_S) -> httpx.AsyncClient:
+    """An HTTP client that uses no connection again that was idle for `idle_s`."""
+    limits = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=idle_s)
+    return httpx.AsyncClient(transport=transport, limits=limits)
+
 
 @dataclass(frozen=True, slots=True)
 class Patience:

@@ -49,8 +49,11 @@ class MessageAPI:
                 return Undelivered(
                     OutcomeStatus.FAILED, f"the CSMS cannot be reached: {str(error) or type(error).__name__}"
                 )
-            except (TimeoutError, httpx.RequestError) as error:
-                reason = str(error) or f"no answer within {self._timeout_s:g} s"
+            except TimeoutError:
+                reason = f"no answer within {self._timeout_s:g} s"
+                return Undelivered(OutcomeStatus.UNKNOWN, f"the CSMS did not confirm: {reason}")
+            except httpx.RequestError as error:
+                reason = str(error) or type(error).__name__
                 return Undelivered(OutcomeStatus.UNKNOWN, f"the CSMS did not confirm: {reason}")
         return read_confirmation(response)
 
