@@ -25,7 +25,9 @@ CURTAILING = frozenset({Binding.CIRCUIT, Binding.PAUSED, Binding.PRIORITY})
 TOLD_EVENTS = frozenset({"BootNotification", "StartTransaction", "StopTransaction", "TransactionEvent"})
 NEWS_KW = 0.5
 """While power stays short, allocations are told again when one has changed by this much."""
-CHATTY = ("httpx", "httpcore", "gql", "aio_pika", "aiormq", "asyncio", "websockets", "uvicorn.access")
+CHATTY = ("httpx", "httpcore", "gql", "asyncio", "websockets", "uvicorn.access")
+TOLD_BY_US = ("aio_pika", "aiormq")
+"""A broker that goes and comes back is news for one line, which whoever uses these writes, and not for a traceback."""
 OWN_POWER = re.compile(r"^\d+\.\d kW: ")
 
 
@@ -65,6 +67,8 @@ def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in CHATTY:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
+    for name in TOLD_BY_US:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 @dataclass(slots=True)
