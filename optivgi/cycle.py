@@ -26,6 +26,7 @@ from optivgi.outlook import NextChange, next_changes
 from optivgi.oversight import Oversight, OversightSettings
 from optivgi.profile_form import FormBook
 from optivgi.record import CycleRecord, EVDecision, OutOfControl
+from optivgi.reserve import kept_free
 from optivgi.translation.base import Outcome, OutcomeStatus, PowerCommand, Translation
 
 Planner = Callable[[Problem], Plan]
@@ -116,7 +117,7 @@ async def run_cycle(group: Group, ports: Ports, settings: CycleSettings, reasons
     group.shares = safe_shares(
         group.site, group.snapshot.connectors, when.now, settings.lead_s, settings.least_connectors
     )
-    framing = _frame(group, group.snapshot, group.site, settings, when)
+    framing = _frame(group, group.snapshot, room(group, group.site), settings, when)
     record.limit = _limit_in_force(group.site, framing.problem, when.now)
     watch.lap("frame")
 
@@ -180,6 +181,12 @@ async def _attempt(reading: Awaitable[_T]) -> _T | TranslationError:
 def _limit(group: Group, ports: Ports, now: datetime) -> LimitSeries:
     series = ports.limits.series(group.name, now)
     return series if group.peak is None else series.tightest_with(group.peak)
+
+
+def room(group: Group, site: Site) -> Site:
+    """`site` as far as it may be used: without what EVs would take that come to stations which take no 0."""
+    connectors = () if group.snapshot is None else group.snapshot.connectors
+    return kept_free(site, connectors, group.oversight.reserves())
 
 
 def _frame(group: Group, snapshot: Snapshot, site: Site, settings: CycleSettings, when: Instant) -> Framing:
@@ -251,7 +258,7 @@ def hold(group: Group, settings: CycleSettings, when: Instant) -> None:
     group.targets = {key: group.targets.get(key, 0.0) for key in accounts}
     if group.site is None:
         return
-    limits = limits_at(group.site, accounts.values(), when.now, settings.lead_s)
+    limits = limits_at(room(group, group.site), accounts.values(), when.now, settings.lead_s)
     if any(sum(w * group.targets[key] for key, w in limit.weights.items()) > limit.capacity for limit in limits):
         group.targets = {key: min(kw, group.shares.get(key, 0.0)) for key, kw in group.targets.items()}
 
@@ -263,7 +270,7 @@ def next_wave(group: Group, settings: CycleSettings, clock: Clock) -> tuple[Powe
     when = Instant.of(clock)
     ledger = group.ledger
     ledger.tick(when.at)
-    limits = limits_at(group.site, ledger.accounts.values(), when.now, settings.lead_s)
+    limits = limits_at(room(group, group.site), ledger.accounts.values(), when.now, settings.lead_s)
     planned = (
         *next_commands(ledger, group.targets, limits, when, raises=group.may_raise),
         *safe_start_commands(ledger, group.shares, when),

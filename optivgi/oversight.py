@@ -106,6 +106,8 @@ class Oversight:
     _zeros_refused: dict[str, int] = field(default_factory=dict)
     _on_trial: set[str] = field(default_factory=set)
     """Stations that get no 0 to see whether it is that which they refuse."""
+    _situation: object = None
+    """What followed from the last look."""
     _standing_in: dict[Key, float] = field(default_factory=dict)
     """Connectors whose safe start was replaced by a profile for one transaction, and the most that it allows."""
 
@@ -125,11 +127,11 @@ class Oversight:
         for connector in snapshot.connectors:
             if connector.clock_skew_s:
                 self.book.prefer_relative(connector.station_id, _model(connector))
-        before = self._situation(now)
         for key, one in present.items():
             if not self._in_flight.get(key):
                 self._judge(key, one, now)
-        return bool(self._resend) or self._situation(now) != before
+        before, self._situation = self._situation, self._what_follows(now)
+        return bool(self._resend) or self._situation != before
 
     def overdraws(self) -> Mapping[Key, float]:
         """Connectors that count at least so many kW, whatever their profiles say."""
@@ -139,6 +141,14 @@ class Oversight:
                 drawn[key] = max(one.conduct.overdraw_kw, drawn.get(key, 0.0))
         ended = {key: kw for key, kw in self._standing_in.items() if key not in self._watched}
         return {**ended, **drawn}
+
+    def reserves(self) -> Mapping[Key, float]:
+        """Free connectors at which an EV begins with so many kW at once, because their stations take no 0."""
+        return {
+            key: wire_minimum(connector.min_kw, connector.unit, connector.volts)
+            for key, connector in self._connectors.items()
+            if key[0] in self._no_pause and key not in self._watched
+        }
 
     def spoilt(self) -> tuple[Key, ...]:
         """Connectors without a transaction whose safe start is to be sent again."""
@@ -323,7 +333,7 @@ class Oversight:
         connector = self._connectors.get(key)
         return Model(station_id=key[0]) if connector is None else _model(connector)
 
-    def _situation(self, now: datetime) -> object:
+    def _what_follows(self, now: datetime) -> object:
         """What planning, dispatch and people go by, so that a change of it can be told."""
         return (
             {key: (one.usage.usable_kw, one.sleeper.phase, one.conduct.stage) for key, one in self._watched.items()},
