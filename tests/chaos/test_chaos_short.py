@@ -1,4 +1,4 @@
-"""A bad minute in CI: the optimizer killed, stations cut off, the CSMS killed, the limit lowered without a word.
+"""A bad minute: the optimizer killed, stations cut off, the CSMS killed, the limit lowered without a word.
 
 The long version, with every fault alone and in random sequences, is `make chaos`.
 """
@@ -15,7 +15,7 @@ from bench.chaos.scenes import around_a_fault
 from bench.chaos.site import Servers, Site
 from bench.chaos.trials import Notes, Trial, suffer, try_out
 
-pytestmark = [pytest.mark.chaos, pytest.mark.e2e, pytest.mark.postgres, pytest.mark.rabbitmq]
+pytestmark = [pytest.mark.quiet, pytest.mark.chaos, pytest.mark.e2e, pytest.mark.postgres, pytest.mark.rabbitmq]
 
 FIRST_S, LAST_S = 12.0, 38.0
 FAULTS = (("kill-optimizer", 2.0), ("cut-stations", 3.0), ("kill-csms", 2.0))

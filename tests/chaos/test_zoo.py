@@ -12,7 +12,7 @@ import pytest
 from bench.chaos.menagerie import play
 from bench.chaos.zoo import EXPECTED, HOLDING, file_of, names, shortcomings
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.quiet]
 
 
 def test_every_scenario_of_the_zoo_has_an_expectation() -> None:

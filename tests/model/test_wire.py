@@ -32,7 +32,7 @@ units = st.sampled_from(list(RateUnit))
 def test_a_power_becomes_the_next_sendable_limit_below(
     power_kw: float, unit: RateUnit, volts: float, limit: float, sent_kw: float
 ) -> None:
-    assert wire_limit(power_kw, unit, volts) == (limit, pytest.approx(sent_kw))
+    assert wire_limit(power_kw, unit, volts) == pytest.approx((limit, sent_kw), abs=1e-12)
 
 
 @given(powers, units, volts)
