@@ -15,6 +15,7 @@ from optivgi.algorithms.network import Network
 from optivgi.model.problem import Bools, Floats, Ints, Problem
 
 DONE_KWH = 1e-6
+MOST_BALANCING = 100
 TINY_KW = 1e-9
 
 
@@ -265,8 +266,16 @@ class _Walk:
         lines, on_phase = problem.lines[here], problem.on_phase[here]
         known = on_phase.sum(axis=1) == lines
         share = (on_phase & known[:, None]).T / lines
-        lower = rates.balanced(power, share, np.where(known, 0.0, 1.0 / lines), problem.unbalance_kw, cell.min_kw)
-        return rates.stepped_down(lower, problem.step_kw[here], cell.min_kw) if self.stepped else lower
+        doubt = np.where(known, 0.0, 1.0 / lines)
+        for _ in range(MOST_BALANCING):
+            lower = rates.balanced(power, share, doubt, problem.unbalance_kw, cell.min_kw)
+            if not self.stepped:
+                return lower
+            # A step down on the weak phase tips the balance again: both only lower, so they come to rest.
+            power = rates.stepped_down(lower, problem.step_kw[here], cell.min_kw)
+            if np.array_equal(power, lower):
+                return power
+        return np.zeros(len(power))
 
     def _order(self, cell: Cell, here: Ints | slice) -> Ints:
         """Positions in the order in which they are let in."""

@@ -13,7 +13,10 @@ from optivgi.algorithms import Ladder, algorithm, names
 from optivgi.algorithms.fair import targets
 from optivgi.algorithms.network import Network
 from optivgi.model.checks import violations
+from optivgi.model.framing import frame
 from optivgi.model.problem import Problem
+from optivgi.model.site import Circuit, Site
+from tests.algorithms.instances import NOW, ev, limit, snapshot
 from tests.algorithms.strategies import plain_problems, site_problems
 
 QUICK = [name for name in names() if name != "pulp"]
@@ -34,6 +37,19 @@ def test_no_plan_breaks_a_limit_of_a_single_circuit(name: str, case: Problem) ->
 @given(case=site_problems())
 def test_no_plan_breaks_a_limit_of_a_tree_with_phases_and_steps(name: str, case: Problem) -> None:
     assert violations(case, algorithm(name)(case)) == ()
+
+
+def test_steps_do_not_tip_the_balance_of_the_phases() -> None:
+    phases = [("L1",), ("L2",), ("L3",), ("L1", "L2", "L3")]
+    site = Site((Circuit("site", limit=limit((0, 12.0))),), unbalance_kw=3.0)
+    needs = [2.0, 2.0, 2.0, 8.0]
+    those = [
+        ev(str(number), phases=wired, energy_needed_kwh=need, min_kw=0.0, max_kw=3.6, circuit="site", departure=None)
+        for number, (wired, need) in enumerate(zip(phases, needs, strict=True))
+    ]
+    case = replace(frame(snapshot(*those), site, NOW).problem, step_kw=np.array([0.0, 0.0, 0.24, 0.0]))
+    for name in QUICK:
+        assert violations(case, algorithm(name)(case)) == (), name
 
 
 @settings(max_examples=10, deadline=None)
