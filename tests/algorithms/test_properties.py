@@ -40,7 +40,7 @@ def test_no_plan_breaks_a_limit_of_a_tree_with_phases_and_steps(name: str, case:
 
 
 def test_steps_do_not_tip_the_balance_of_the_phases() -> None:
-    phases = [("L1",), ("L2",), ("L3",), ("L1", "L2", "L3")]
+    phases = [("L1",), ("L2",), ("L3",), ("?",)]
     site = Site((Circuit("site", limit=limit((0, 12.0))),), unbalance_kw=3.0)
     needs = [2.0, 2.0, 2.0, 8.0]
     those = [
