@@ -12,14 +12,20 @@ from optivgi.errors import SettingsError
 from optivgi.study.replay import Replay, Task, replay
 
 OnDone = Callable[[], None]
-DASK_TIMEOUT_S = 10
 
 
-def run_all(tasks: Sequence[Task], *, jobs: int = 1, dask: str = "", on_done: OnDone = lambda: None) -> list[Replay]:
+def run_all(
+    tasks: Sequence[Task],
+    *,
+    jobs: int = 1,
+    dask: str = "",
+    dask_timeout_s: float = 10.0,
+    on_done: OnDone = lambda: None,
+) -> list[Replay]:
     """The replay of each task, in the order of the tasks; `on_done` is called after each."""
     if not dask and min(jobs, len(tasks)) <= 1:
         return [_followed(task, on_done) for task in tasks]
-    with _cluster(dask) if dask else _processes(min(jobs, len(tasks))) as executor:
+    with _cluster(dask, dask_timeout_s) if dask else _processes(min(jobs, len(tasks))) as executor:
         futures = [executor.submit(replay, task) for task in tasks]
         try:
             for future in as_completed(futures):
@@ -46,7 +52,7 @@ def _processes(jobs: int) -> Iterator[Executor]:
 
 
 @contextmanager
-def _cluster(address: str) -> Iterator[Executor]:
+def _cluster(address: str, timeout_s: float) -> Iterator[Executor]:
     """The workers of a Dask scheduler, on which optivgi must be installed in the same version."""
     try:
         distributed = importlib.import_module("distributed")
@@ -55,7 +61,7 @@ def _cluster(address: str) -> Iterator[Executor]:
             f"--dask is {address!r}, but Dask is not installed: pip install 'optivgi[study]', or leave --dask out"
         ) from None
     try:
-        client = distributed.Client(address, timeout=DASK_TIMEOUT_S, set_as_default=False)
+        client = distributed.Client(address, timeout=timeout_s, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
         raise SettingsError(
             f"--dask is {address!r}, where no scheduler answers ({error}): start one with `dask scheduler`, "

@@ -57,7 +57,6 @@ def test_without_dask_the_remedy_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.fixture
 def dask_scheduler() -> Iterator[str]:
     """The address of a Dask scheduler with one worker, both in processes of their own."""
-    pytest.importorskip("distributed", reason="Dask is not installed: pip install 'optivgi[study]'")
     script = (
         f"import sys; sys.path[:0] = {sys.path!r}\n"
         "from distributed import LocalCluster\n"
@@ -86,9 +85,8 @@ def test_a_dask_cluster_tells_the_same(dask_scheduler: str) -> None:
 
 @pytest.mark.dask
 def test_a_scheduler_that_does_not_answer_is_named() -> None:
-    pytest.importorskip("distributed", reason="Dask is not installed: pip install 'optivgi[study]'")
     with pytest.raises(SettingsError, match=r"tcp://127\.0\.0\.1:9"):
-        run_all(some_tasks(), dask="tcp://127.0.0.1:9")
+        run_all(some_tasks(), dask="tcp://127.0.0.1:9", dask_timeout_s=0.3)
 
 
 def test_nothing_to_do_is_done() -> None:
