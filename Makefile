@@ -14,7 +14,7 @@ $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("optivgi needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[dev,speed,study]'
+	$(BIN)/python -m pip install --quiet --editable '.[dev,speed]'
 	@touch $(STAMP)
 
 demo: $(STAMP)   ## CSMS, chargers, optimizer and verifier in one process, at 60 times real time
