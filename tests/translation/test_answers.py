@@ -124,6 +124,10 @@ async def test_messages_that_make_no_sense_change_nothing(clock: ManualClock) ->
             OutcomeStatus.FAILED,
             "the station answered CALLERROR InternalError",
         ),
+        *(
+            ({"errorCode": code}, OutcomeStatus.REJECTED, f"the station answered CALLERROR {code}")
+            for code in ("PropertyConstraintViolation", "FormationViolation", "FormatViolation", "ProtocolError")
+        ),
         (
             {"errorCode": "NotImplemented", "errorDescription": "no such action", "errorDetails": {}},
             OutcomeStatus.NOT_SUPPORTED,

@@ -100,6 +100,7 @@ async def test_what_a_station_said_is_the_snapshot(csms: Csms) -> None:
         ([3, {"status": "Accepted"}], OutcomeStatus.ACCEPTED),
         ([3, {"status": "Rejected"}], OutcomeStatus.REJECTED),
         ([4, "NotImplemented", "no smart charging here", {}], OutcomeStatus.NOT_SUPPORTED),
+        ([4, "PropertyConstraintViolation", "chargingRateUnit", {}], OutcomeStatus.REJECTED),
         ([4, "InternalError", "out of memory", {}], OutcomeStatus.FAILED),
     ],
 )

@@ -18,6 +18,22 @@ ANSWER_DEADLINE_S = 22.0
 """Site seconds; longer than the 20 s after which a CALL times out at the CSMS."""
 UNCLAIMED = 1000
 NOT_SUPPORTED_CODES = frozenset({"NotSupported", "NotImplemented"})
+REFUSING_CODES = frozenset(
+    {
+        "FormationViolation",
+        "FormatViolation",
+        "PropertyConstraintViolation",
+        "OccurenceConstraintViolation",
+        "OccurrenceConstraintViolation",
+        "TypeConstraintViolation",
+        "ProtocolError",
+        "SecurityError",
+        "MessageTypeNotSupported",
+        "RpcFrameworkError",
+    }
+)
+"""CALLERROR codes of OCPP-J 1.6 and 2.x by which a station says that it did not even read the command as one that it could
+follow. InternalError and GenericError are not among them: they may come after it was followed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +171,7 @@ def read_answer(payload: object) -> StationAnswer:
         said = next(
             (payload[name] for name in ("errorDescription", "_errorDescription", "message") if payload.get(name)), ""
         )
-        supported = code not in NOT_SUPPORTED_CODES
-        status = OutcomeStatus.FAILED if supported else OutcomeStatus.NOT_SUPPORTED
+        status = _status_of_error(code)
         return StationAnswer(status, f"the station answered CALLERROR {code}" + (f": {said}" if said else ""))
     said = payload.get("status")
     if said == "Accepted":
@@ -166,3 +181,9 @@ def read_answer(payload: object) -> StationAnswer:
     reason = f"the station answered {said}" + (f" ({code})" if code else "")
     known = {"Rejected": OutcomeStatus.REJECTED, "NotSupported": OutcomeStatus.NOT_SUPPORTED}
     return StationAnswer(known.get(str(said), OutcomeStatus.FAILED), reason)
+
+
+def _status_of_error(code: object) -> OutcomeStatus:
+    if code in NOT_SUPPORTED_CODES:
+        return OutcomeStatus.NOT_SUPPORTED
+    return OutcomeStatus.REJECTED if code in REFUSING_CODES else OutcomeStatus.FAILED
