@@ -376,7 +376,7 @@ def _limit_in_force(site: Site, problem: Problem, now: datetime) -> LimitStep | 
     series = site.root.limit
     if series is None:
         return None
-    until = now + timedelta(seconds=float(problem.edges_s[1]))
+    until = now + timedelta(seconds=float(problem.edges_s[1]) - 0.001)
     steps = [series.at(now), *(series.at(at) for at in series.changes_after(now) if at < until)]
     return min(steps, key=lambda step: float("inf") if step.limit_kw is None else step.limit_kw)
 

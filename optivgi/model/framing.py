@@ -17,7 +17,7 @@ from optivgi.model.horizon import GridSettings
 from optivgi.model.problem import PHASES, Bools, Floats, Ints, Problem
 from optivgi.model.site import Site
 from optivgi.model.snapshot import RefusedEV, Snapshot
-from optivgi.model.units import is_aware, seconds_after
+from optivgi.model.units import is_aware
 
 UNKNOWN_PHASE = "?"
 
@@ -104,13 +104,14 @@ def _problem(
     taken: list[tuple[int, float, float]],
 ) -> Problem:
     positions = site.index()
-    arrival_s = _column([seconds_after(ev.arrival, now) for ev in evs])
-    stated_s = _column([math.nan if ev.departure is None else seconds_after(ev.departure, now) for ev in evs])
+    arrival_s = horizon.seconds_ahead([ev.arrival for ev in evs], now)
+    stated_s = np.full(len(evs), np.nan)
+    stated = [row for row, ev in enumerate(evs) if ev.departure is not None]
+    stated_s[stated] = horizon.seconds_ahead([ev.departure for ev in evs if ev.departure is not None], now)
     departure_s, departure_known = horizon.departures(stated_s, arrival_s <= horizon.NOISE_S, settings)
-    changes_s = _column(
-        [seconds_after(at, now) for c in site.circuits if c.limit is not None for at in c.limit.changes_after(now)]
-        + [seconds_after(price.start, now) for price in tariff.prices]
-    )
+    price_starts_s = horizon.seconds_ahead([price.start for price in tariff.prices], now)
+    limit_changes = [at for c in site.circuits if c.limit is not None for at in c.limit.changes_after(now)]
+    changes_s = np.concatenate((horizon.seconds_ahead(limit_changes, now), price_starts_s))
     need_kwh = _column([ev.energy_needed_kwh for ev in evs])
     min_kw = _column([ev.min_kw for ev in evs])
     circuit = np.array([positions[ev.circuit] for ev in evs], dtype=np.int64)
@@ -167,7 +168,7 @@ def _problem(
         limit_a=limit_a,
         limit_source=tuple(_source(site, position, now) for position in range(len(site.circuits))),
         price_per_kwh=horizon.mean_on(
-            _column([seconds_after(price.start, now) for price in tariff.prices]),
+            price_starts_s,
             _column([price.per_kwh for price in tariff.prices]),
             edges_s,
         ),

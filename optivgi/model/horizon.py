@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -23,12 +23,15 @@ class GridSettings:
     """How finely and how far a plan looks ahead.
 
     The first cell is what is acted on: it ends at the next event, at the latest after `replan_s` and not before
-    `shortest_s`. `assumed_stay_s` is how long an EV without a (credible) departure is expected to stay from now on.
-    Cells in which the minimum powers do not all fit are cut to `turn_s`, so that EVs can take turns.
+    `shortest_s` because of an EV. A change of a limit or price ends it wherever that is, if it is more than `lead_s` away;
+    a nearer one is part of the first cell, with the strictest limit: so long it takes until everybody has followed a cut.
+    `assumed_stay_s` is how long an EV without a (credible) departure is expected to stay from now on. Cells in which the
+    minimum powers do not all fit are cut to `turn_s`, so that EVs can take turns.
     """
 
     replan_s: float = 300.0
     shortest_s: float = 60.0
+    lead_s: float = 60.0
     turn_s: float = 900.0
     assumed_stay_s: float = 8 * 3600.0
     longest_horizon_s: float = 48 * 3600.0
@@ -38,6 +41,12 @@ class GridSettings:
     def cells_for(self, evs: int) -> int:
         """The largest number of cells for a site of `evs` EVs: fewer when there are very many EVs."""
         return min(self.most_cells, max(40, self.most_entries // max(evs, 1)))
+
+
+def seconds_ahead(moments: Sequence[datetime], now: datetime) -> Floats:
+    """[N], seconds from `now` to each moment in whole milliseconds, so that what happens together falls together."""
+    seconds: Floats = np.array([round(seconds_after(moment, now), 3) for moment in moments], dtype=np.float64)
+    return seconds
 
 
 def departures(stated_s: Floats, plugged_in: Bools, settings: GridSettings) -> tuple[Floats, Bools]:
@@ -55,11 +64,11 @@ def edges(
 ) -> Floats:
     """[K+1] cell boundaries from 0 to the last departure (at most `longest_horizon_s`), strictly increasing.
 
-    Boundaries are arrivals, departures and `changes_s` (limits and prices). When there are too many, whole cells are
-    merged: first where `idle` says that all EVs get their maximum anyhow, last those between changes.
+    Boundaries are arrivals, departures and `changes_s` (limits and prices), all in whole milliseconds. When there are too
+    many, whole cells are merged: first where `idle` says that all EVs get their maximum anyhow, last those between changes.
     """
     end = float(np.clip(departure_s.max(initial=0.0), settings.replan_s, settings.longest_horizon_s))
-    first = _first_edge(np.concatenate((arrival_s, departure_s, changes_s)), end, settings)
+    first = _first_edge(np.concatenate((arrival_s, departure_s)), changes_s, end, settings)
     changes = _between(changes_s, first, end)
     events = np.setdiff1d(_between(np.concatenate((arrival_s, departure_s)), first, end), changes)
     room = settings.cells_for(len(arrival_s)) - 2
@@ -73,10 +82,11 @@ def edges(
     return np.asarray(grid[np.concatenate(([True], np.diff(grid) > NOISE_S))], dtype=np.float64)
 
 
-def _first_edge(instants_s: Floats, end_s: float, settings: GridSettings) -> float:
-    ahead = instants_s[instants_s > NOISE_S]
-    following = float(ahead.min(initial=settings.replan_s))
-    return min(end_s, max(settings.shortest_s, min(following, settings.replan_s)))
+def _first_edge(events_s: Floats, changes_s: Floats, end_s: float, settings: GridSettings) -> float:
+    event_s = float(events_s[events_s > NOISE_S].min(initial=settings.replan_s))
+    change_s = float(changes_s[changes_s > settings.lead_s + NOISE_S].min(initial=np.inf))
+    first_s = min(change_s, max(settings.shortest_s, event_s))
+    return min(end_s, max(settings.lead_s, first_s))
 
 
 def _between(instants_s: Floats, low_s: float, high_s: float) -> Floats:
@@ -141,7 +151,7 @@ def asked_kw(arrival_s: Floats, departure_s: Floats, max_kw: Floats, at_s: Float
 
 def limit_on(series: LimitSeries, now: datetime, edges_s: Floats) -> Floats:
     """[K], the strictest limit in force during each cell; np.inf is no limit."""
-    starts = np.array([seconds_after(step.start, now) for step in series.steps])
+    starts = seconds_ahead([step.start for step in series.steps], now)
     values = np.array([np.inf if step.limit_kw is None else step.limit_kw for step in series.steps])
     at_start = np.searchsorted(starts, edges_s[:-1] + NOISE_S, side="right") - 1
     result: Floats = values[np.maximum(at_start, 0)].astype(float)

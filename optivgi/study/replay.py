@@ -146,7 +146,10 @@ class _Loop:
         self._price = _Series([(price.start, price.per_kwh) for price in task.prices], self._origin)
         self._site = Site.single(task.limit)
         self._ladder = None if task.algorithm == UNCONTROLLED else Ladder(task.algorithm, deadline_s=math.inf)
-        self._grid = GridSettings(replan_s=self._settings.replan_s, assumed_stay_s=self._settings.assumed_stay_s)
+        settings = self._settings
+        self._grid = GridSettings(
+            replan_s=settings.replan_s, lead_s=settings.lead_s, assumed_stay_s=settings.assumed_stay_s
+        )
 
         count = len(sessions)
         self._present = np.zeros(count, dtype=bool)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optivgi.model import horizon
+from optivgi.model.framing import frame
 from optivgi.model.horizon import GridSettings
-from tests.algorithms.instances import NOW, ev, evs, hours, limit, problem
+from optivgi.model.site import Site
+from tests.algorithms.instances import NOW, ev, evs, hours, limit, problem, snapshot
 
 HOUR = 3600.0
 
@@ -95,3 +99,26 @@ def test_grids_start_now_increase_and_stay_small(stays: list[tuple[float, float]
 def test_prices_are_averaged_over_a_cell() -> None:
     means = horizon.mean_on(np.array([0.0, HOUR]), np.array([0.2, 0.4]), np.array([0.0, 2 * HOUR, 3 * HOUR]))
     assert means == pytest.approx([0.3, 0.4])
+
+
+def test_a_near_change_of_the_limit_ends_the_first_cell_exactly_where_it_is() -> None:
+    case = problem([ev()], limit((0, 30.0), (20 / HOUR, 12.0), (21.5 / HOUR, 30.0)), grid=GridSettings(lead_s=10.0))
+    assert case.edges_s[:3].tolist() == pytest.approx([0.0, 20.0, 21.5])
+    assert case.limit_kw[0, :3].tolist() == [30.0, 12.0, 30.0]
+
+
+@pytest.mark.parametrize(("change_s", "first_s", "now_kw"), [(10.0, 60.0, 12.0), (10.01, 10.01, 30.0)])
+def test_a_drop_within_the_lead_counts_from_now_on(change_s: float, first_s: float, now_kw: float) -> None:
+    grid = GridSettings(lead_s=10.0, replan_s=60.0)
+    case = problem([ev()], limit((0, 30.0), (change_s / HOUR, 12.0)), grid=grid)
+    assert case.edges_s[1] == pytest.approx(first_s)
+    assert case.limit_kw[0, 0] == now_kw
+
+
+def test_a_change_at_no_round_moment_falls_together_with_its_boundary() -> None:
+    now = NOW + timedelta(microseconds=123_456)
+    series = limit((0, 12.0), (0.5, 30.0), (1.0, 12.0))
+    there = snapshot(ev("1", departure=NOW + hours(2)), ev("2", departure=NOW + hours(1.5)))
+    case = frame(there, Site.single(series), now, grid=GridSettings(replan_s=60.0)).problem
+    assert case.limit_kw[0].tolist() == [12.0, 12.0, 30.0, 12.0, 12.0]
+    assert case.present.tolist() == [[True] * 5, [True] * 4 + [False]]
