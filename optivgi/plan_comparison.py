@@ -104,6 +104,7 @@ def plan_cost(problem: Problem, plan: Plan) -> float:
         starts_s = np.concatenate(([windows_s[0] - 1.0], starts_s))
         power_kw = np.concatenate(([0.0], energy_kwh / problem.hours, [0.0]))
         means = horizon.mean_on(starts_s, power_kw, windows_s)
+        means[0] += problem.window_so_far_kwh * 3600.0 / BILLING_S
         cost += problem.demand_charge_per_kw * max(0.0, float(means.max()) - problem.peak_so_far_kw)
     return cost
 

@@ -70,6 +70,7 @@ _TOP: dict[str, Must] = {
     "prices": tables("a list of prices, each with start and per_kwh"),
     "demand_charge_per_kw": number("a price from 0 to 10000", 12, high=10_000),
     "peak_so_far_kw": number(f"a number of kW from 0 to {MOST_KW:g}", 18, high=MOST_KW),
+    "window_so_far_kwh": number(f"a number of kWh from 0 to {MOST_KW / 4:g}", 2.5, high=MOST_KW / 4),
     "evs": tables("a list of EVs", required=True),
 }
 
@@ -136,6 +137,7 @@ class _Reader:
             tuple(sorted((Price(p["start"], p["per_kwh"]) for p in prices), key=lambda price: price.start)),
             given.get("demand_charge_per_kw", 0.0),
             given.get("peak_so_far_kw", 0.0),
+            given.get("window_so_far_kwh", 0.0),
         )
         return PlanRequest(now, site, tuple(evs), tariff, tuple(refused))
 

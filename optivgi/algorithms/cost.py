@@ -27,8 +27,9 @@ class Cost(Algorithm):
     """Least cost for the price of each cell and a demand charge, while every EV still gets its fair energy.
 
     One linear program: minimise sum(price_k * x_ik) + charge * (peak - peak so far)+ over energies x, with the limits, each
-    EV's fair energy as a floor, and peak >= the mean over every 15-minute billing window. Its total per cell becomes a
-    budget; within the budget EVs are served by least laxity on their fair targets.
+    EV's fair energy as a floor, and peak >= the mean over every 15-minute billing window, the running one with what was
+    drawn in it already. Its total per cell becomes a budget; within the budget EVs are served by least laxity on their fair
+    targets.
 
     Deferring is safe only while departures can be trusted: if an EV has none, or its stated one is past, `fair` decides.
     Without prices and demand charge there is nothing to save, and `fair` decides too.
@@ -86,14 +87,15 @@ class Cost(Algorithm):
                 shape=(peaks, model.shape[1]),
             )
         )
-        free = problem.peak_so_far_kw
+        free = np.full(peaks, problem.peak_so_far_kw)
+        free[0] -= problem.window_so_far_kwh * 3600.0 / WINDOW_S
         solution = self._solve(
             LinearProgram(
                 gain,
                 high,
                 csr_array(vstack((program.rows, rows))),
                 np.concatenate((program.row_low, np.full(peaks, -np.inf))),
-                np.concatenate((program.row_high, np.full(peaks, free))),
+                np.concatenate((program.row_high, free)),
             ),
             self._time_limit_s,
         )
@@ -111,7 +113,7 @@ def saves_anything(problem: Problem) -> bool:
 def _windows(problem: Problem) -> Floats:
     """[W, K], which part of each billing window (quarter hours of the clock) each cell fills, as hours / window hours."""
     edges = problem.edges_s
-    into_s = (problem.now.minute * 60 + problem.now.second) % WINDOW_S
+    into_s = problem.now.timestamp() % WINDOW_S
     starts = np.arange(-into_s, edges[-1], WINDOW_S)
     overlap = np.minimum(edges[1:], starts[:, None] + WINDOW_S) - np.maximum(edges[:-1], starts[:, None])
     return np.asarray(np.maximum(overlap, 0.0) / WINDOW_S)

@@ -49,11 +49,15 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Tariff:
-    """What energy costs over time, and the charge per kW of the month's highest mean over a billing window."""
+    """What energy costs over time, and the charge per kW of the month's highest mean over a billing window.
+
+    Billing windows are the quarter hours of the clock; `window_so_far_kwh` was drawn in the running one.
+    """
 
     prices: tuple[Price, ...] = ()
     demand_charge_per_kw: float = 0.0
     peak_so_far_kw: float = 0.0
+    window_so_far_kwh: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +179,7 @@ def _problem(
         unbalance_kw=np.inf if site.unbalance_kw is None else site.unbalance_kw,
         demand_charge_per_kw=tariff.demand_charge_per_kw,
         peak_so_far_kw=tariff.peak_so_far_kw,
+        window_so_far_kwh=tariff.window_so_far_kwh,
     )
 
 

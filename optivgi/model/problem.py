@@ -110,6 +110,8 @@ class Problem:
     """Cost of the month's highest mean over a billing window, per kW."""
     peak_so_far_kw: float = 0.0
     """The month's highest mean over a billing window until now."""
+    window_so_far_kwh: float = 0.0
+    """What the site has drawn since the running billing window began."""
 
     def coarser(self, most_cells: int) -> Problem:
         """The same problem with neighbouring cells merged to at most `most_cells`, the first one kept: limits and prices are

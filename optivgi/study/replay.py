@@ -253,7 +253,9 @@ class _Loop:
         evs = tuple(self._seen(row) for row in rows.tolist())
         states = {self._evs[row].ev_id: self._state(row, now_s) for row in rows.tolist()}
         snapshot = Snapshot("study", now, evs, ())
-        tariff = Tariff(self._prices_ahead(now), self._task.demand_charge_per_kw, self._peak_so_far_kw())
+        charge = self._task.demand_charge_per_kw
+        peak_kw, window_kwh = self._metered(now_s) if charge else (0.0, 0.0)
+        tariff = Tariff(self._prices_ahead(now), charge, peak_kw, window_kwh)
         started = time.perf_counter()
         framing = frame(snapshot, self._site, now, states=states, grid=self._grid, tariff=tariff)
         decision = self._ladder.decide(framing.problem)
@@ -309,13 +311,15 @@ class _Loop:
         end = now + timedelta(seconds=self._grid.longest_horizon_s)
         return tuple(price for price in prices[current:] if price.start < end)
 
-    def _peak_so_far_kw(self) -> float:
-        """The highest mean over a billing window until now; asked only where it costs anything."""
-        if not self._task.demand_charge_per_kw or not self._pieces:
-            return 0.0
+    def _metered(self, now_s: float) -> tuple[float, float]:
+        """(the highest mean over a billing window until now, kWh in the running window)."""
+        if not self._pieces:
+            return 0.0, 0.0
         pieces = np.array(self._pieces, dtype=np.float64)
-        window = np.floor((self._origin.timestamp() + pieces[:, 0] + NOISE_S) / BILLING_S).astype(np.int64)
-        return float(np.bincount(window - window[0], weights=pieces[:, 2]).max() * 3600.0 / BILLING_S)
+        start_s = self._origin.timestamp() + NOISE_S
+        window = np.floor((start_s + np.append(pieces[:, 0], now_s)) / BILLING_S).astype(np.int64)
+        energy_kwh = np.bincount(window - window[0], weights=np.append(pieces[:, 2], 0.0))
+        return float(energy_kwh.max() * 3600.0 / BILLING_S), float(energy_kwh[-1])
 
 
 def _ev(number: int, session: Session) -> EV:

@@ -59,6 +59,17 @@ def test_below_the_peak_of_the_month_nothing_is_flattened() -> None:
     assert algorithm("cost")(case).power_kw[:, 0].sum() == pytest.approx(28.8)
 
 
+@pytest.mark.parametrize(("drawn_kwh", "left_kw"), [(0.0, 28.8), (2.0, 12.0), (3.0, 0.0), (4.0, 0.0)])
+def test_what_the_running_quarter_hour_has_drawn_counts(drawn_kwh: float, left_kw: float) -> None:
+    """Five minutes are left of it, and 12 kW is the peak of the month: 3 kWh in a quarter hour."""
+    tariff = Tariff(demand_charge_per_kw=10.0, peak_so_far_kw=12.0, window_so_far_kwh=drawn_kwh)
+    now = NOW + timedelta(minutes=10)
+    site = Site.single(limit((0, 30.0)))
+    case = frame(snapshot(*evs(4, energy_needed_kwh=6.0)), site, now, tariff=tariff).problem
+    assert case.edges_s[1] == 300.0
+    assert algorithm("cost")(case).power_kw[:, 0].sum() == pytest.approx(left_kw)
+
+
 def test_without_a_trusted_departure_fair_decides_and_it_is_said() -> None:
     case = priced([ev("1", departure=None), ev("2")], CHEAP_LATER)
     plan = algorithm("cost")(case)

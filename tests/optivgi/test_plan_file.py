@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -290,6 +291,8 @@ def test_a_comparison_says_what_a_plan_is_worth() -> None:
     assert (score.worst, score.jain) == pytest.approx((0.5, 1.0))
     assert (score.peak_kw, score.pauses, score.violations) == pytest.approx((10.0, 0, 0))
     assert score.cost == pytest.approx(10 * 0.5 + 2.0 * (10 - 4))
+    begun = replace(request.framing().problem, window_so_far_kwh=0.5)
+    assert compare(begun, ["fair"], iter([1.0, 1.25]).__next__)[0].cost == pytest.approx(10 * 0.5 + 2.0 * (12 - 4))
     assert score.solve_ms == pytest.approx(250.0)
 
 

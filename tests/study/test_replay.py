@@ -124,6 +124,22 @@ def test_a_demand_charge_keeps_the_peak_down() -> None:
     assert result.high_kw.max() < 8.0
 
 
+def test_an_ev_that_comes_within_a_quarter_hour_does_not_raise_its_mean_above_the_peak() -> None:
+    """The first one's 2.4 kWh in half an hour make a peak of 4.8 kW; the last one comes ten minutes into a window."""
+    sessions = [
+        session(energy_kwh=2.4, leaves=0.5),
+        session(energy_kwh=4.0, arrives=0.6),
+        session(energy_kwh=2.0, arrives=0.67),
+    ]
+
+    result = replayed(sessions, 30.0, "cost", demand_charge_per_kw=10.0, replan_s=60.0)
+
+    window = np.floor((result.start_s + 1e-6) / 900.0).astype(int)
+    means_kw = np.bincount(window - window[0], weights=result.energy_kwh) * 4
+    assert served(result) == pytest.approx([1.0] * 3, abs=0.02)
+    assert means_kw.max() < 5.0
+
+
 def test_the_same_task_gives_the_same_replay() -> None:
     sessions = [session(arrives=0.2 * number, leaves=3.0 + 0.1 * number) for number in range(8)]
     first, second = (replayed(sessions, 15.0, "fair") for _ in range(2))
