@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanag
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import httpx
@@ -38,8 +39,6 @@ from optivgi.scheduler import LIMIT, Scheduler
 from optivgi.settings import OptimizerSettings, load_settings
 from optivgi.site_setup import site_setup
 from optivgi.status import status_app
-from optivgi.study import command as study_command
-from optivgi.study.recorded import Powers, Recorded, recorded_sessions
 from optivgi.translation.amqp import AmqpEventSource
 from optivgi.translation.base import EventSource, Translation
 from optivgi.translation.citrineos.adapter import CitrineOSTranslation
@@ -60,6 +59,10 @@ from simulator.scenario import Scenario, load_scenario
 from simulator.settings import load_settings as load_simulator_settings
 from simulator.trace import TraceFile
 from simulator.vehicles import Vehicles
+
+if TYPE_CHECKING:
+    from optivgi.study.command import StudyOptions
+    from optivgi.study.recorded import Recorded
 
 log = logging.getLogger("optivgi.wiring")
 
@@ -347,15 +350,18 @@ async def serve_simulator(*, stay: bool = True, trace_file: Path | None = None) 
         await until_told(work)
 
 
-def study(options: study_command.StudyOptions) -> int:
+def study(options: StudyOptions) -> int:
     """Replays sessions on the simulator's physics; the command's exit code."""
     from optivgi.plot import study as pictures  # noqa: PLC0415 - matplotlib, for this command only
+    from optivgi.study import command as study_command  # noqa: PLC0415 - processes and files, likewise
 
     return study_command.run(options, Vehicles.that_need, read_csms=_recorded, draw=pictures.save)
 
 
 def _recorded(url: str) -> Recorded:
     """All sessions that the CSMS behind a GraphQL address ever recorded, with the powers that the settings state."""
+    from optivgi.study.recorded import Powers, recorded_sessions  # noqa: PLC0415 - for this command only
+
     settings = load_settings()
     site = settings.site_view()
 

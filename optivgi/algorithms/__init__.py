@@ -1,20 +1,6 @@
 """Planning algorithms: Problem in, Plan out, pure. `algorithm(name)` gives one, `names()` lists them."""
 
-from optivgi.algorithms import cost, equal_share, fair, go, lp, sorted_by
 from optivgi.algorithms.base import Algorithm, algorithm, names
 from optivgi.algorithms.ladder import Decision, Ladder, Rung
 
-__all__ = [
-    "Algorithm",
-    "Decision",
-    "Ladder",
-    "Rung",
-    "algorithm",
-    "cost",
-    "equal_share",
-    "fair",
-    "go",
-    "lp",
-    "names",
-    "sorted_by",
-]
+__all__ = ["Algorithm", "Decision", "Ladder", "Rung", "algorithm", "names"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
 from typing import ClassVar, TypeVar
 
 import numpy as np
@@ -39,6 +40,19 @@ class Algorithm(ABC):
         """A plan for a problem whose EVs are in the order of their ids."""
 
 
+_MODULES = {
+    "cost": "cost",
+    "edf": "sorted_by",
+    "equal": "equal_share",
+    "fair": "fair",
+    "fcfs": "sorted_by",
+    "go": "go",
+    "llf": "sorted_by",
+    "pulp": "lp",
+    "round_robin": "sorted_by",
+}
+"""Where each algorithm is: imported when it is asked for, because some need large libraries."""
+
 _REGISTRY: dict[str, Callable[[], Algorithm]] = {}
 _A = TypeVar("_A", bound=type[Algorithm])
 
@@ -56,11 +70,18 @@ def register(name: str) -> Callable[[_A], _A]:
 
 def names() -> tuple[str, ...]:
     """Every name that `algorithm` knows, in alphabetical order."""
-    return tuple(sorted(_REGISTRY))
+    return tuple(sorted({*_MODULES, *_REGISTRY}))
 
 
 def algorithm(name: str) -> Algorithm:
     """The algorithm of that name. Raises SettingsError naming those that there are."""
-    if name not in _REGISTRY:
-        raise SettingsError(f"algorithm is {name!r}: choose one of {', '.join(names())}")
+    if checked(name) not in _REGISTRY:
+        import_module(f"{__package__}.{_MODULES[name]}")
     return _REGISTRY[name]()
+
+
+def checked(name: str) -> str:
+    """`name`, if `algorithm` knows it. Raises SettingsError naming those that there are."""
+    if name not in names():
+        raise SettingsError(f"algorithm is {name!r}: choose one of {', '.join(names())}")
+    return name

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from optivgi.algorithms.base import Algorithm, algorithm
+from optivgi.algorithms.base import Algorithm, algorithm, checked
 from optivgi.algorithms.equal_share import EqualPower
 from optivgi.algorithms.explain import explained
 from optivgi.algorithms.forward import forward
@@ -69,15 +69,16 @@ class Ladder:
         patience: int = 10,
     ) -> None:
         first = algorithm(chosen) if isinstance(chosen, str) else chosen
-        simpler = [algorithm(rung) if isinstance(rung, str) else rung for rung in fallbacks]
-        self._rungs = [first, *(rung for rung in simpler if rung.name != first.name), MinimumSafe()]
+        simpler = [rung for rung in fallbacks if _name(rung) != first.name]
+        self._rungs: list[str | Algorithm] = [first, *simpler, MinimumSafe()]
+        """Those that are names are not needed yet, and may never be."""
         self._deadline_s, self._monotonic, self._patience = deadline_s, monotonic or _no_time, patience
         self._too_slow = [0] * len(self._rungs)
 
     @property
     def chosen(self) -> str:
         """The name of the first rung."""
-        return self._rungs[0].name
+        return _name(self._rungs[0])
 
     def __call__(self, problem: Problem) -> Plan:
         """The plan of the first rung that holds. Raises PlanningError if none does."""
@@ -87,20 +88,27 @@ class Ladder:
         """The plan of the first rung that holds, with the account of those that did not. Raises PlanningError if none."""
         tried: list[Rung] = []
         for position, rung in enumerate(self._rungs):
+            name = _name(rung)
             if self._too_slow[position] > 0 and position < len(self._rungs) - 1:
                 self._too_slow[position] -= 1
-                tried.append(Rung(rung.name, f"took longer than {self._deadline_s:g} s: rests"))
+                tried.append(Rung(name, f"took longer than {self._deadline_s:g} s: rests"))
                 continue
+            loaded = self._rungs[position] = algorithm(rung) if isinstance(rung, str) else rung
             started = self._monotonic()
-            plan, failure = _attempt(rung, problem)
+            plan, failure = _attempt(loaded, problem)
             took_s = self._monotonic() - started
             if took_s > self._deadline_s:
                 self._too_slow[position] = self._patience
-            tried.append(Rung(rung.name, failure, took_s))
+            tried.append(Rung(name, failure, took_s))
             if plan is not None:
-                notes = tuple(f"{one.name} gave no plan ({one.failure}); {rung.name} decided" for one in tried[:-1])
+                notes = tuple(f"{one.name} gave no plan ({one.failure}); {name} decided" for one in tried[:-1])
                 return Decision(replace(plan, notes=(*notes, *plan.notes)), tuple(tried))
         raise PlanningError("no rung gave a plan: " + "; ".join(f"{one.name}: {one.failure}" for one in tried))
+
+
+def _name(rung: str | Algorithm) -> str:
+    """Raises SettingsError for a name that no algorithm has."""
+    return checked(rung) if isinstance(rung, str) else rung.name
 
 
 def _attempt(rung: Algorithm, problem: Problem) -> tuple[Plan | None, str]:

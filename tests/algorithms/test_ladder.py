@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 
-from optivgi.algorithms import Algorithm, Ladder, algorithm
+from optivgi.algorithms import Algorithm, Ladder, algorithm, names
 from optivgi.algorithms.explain import explained
 from optivgi.algorithms.ladder import MINIMUM_SAFE
 from optivgi.errors import PlanningError, SettingsError
@@ -15,6 +17,20 @@ from optivgi.model.checks import violations
 from optivgi.model.plan import Plan
 from optivgi.model.problem import Problem
 from tests.algorithms.instances import evs, problem
+
+
+def test_only_what_decides_is_loaded() -> None:
+    """The fallback needs large libraries, which a site that never falls back is spared."""
+    code = (
+        "import sys; from optivgi.algorithms import Ladder; from tests.algorithms.instances import evs, problem;"
+        "print(Ladder('go').decide(problem(evs(6))).degraded, 'scipy' in sys.modules)"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.split() == ["False", "False"]
+
+
+def test_every_algorithm_is_found_by_its_name() -> None:
+    assert [algorithm(name).name for name in names()] == list(names())
 
 
 class Greedy(Algorithm):
