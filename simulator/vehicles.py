@@ -41,6 +41,7 @@ class Vehicles:
         self._cutoff, self._up_kw_per_s = column["cutoff"], column["ramp_up_kw_per_s"]
         with np.errstate(divide="ignore"):
             self._down_kw_per_s = self._max_kw / column["ramp_down_s"]
+        self._straight_soc = np.minimum(self._target, KNEE_SOC) - _TINY
         self.soc: Floats = np.array(soc, dtype=np.float64)
         self.power_kw: Floats = np.zeros(len(specs))
 
@@ -82,24 +83,46 @@ class Vehicles:
 
     def seconds_to_target_at_least(self, rows: Ints, offered_kw: Floats) -> Floats:
         """A time [N] before which the EVs at `rows` [N] cannot reach their target under offers [N]; inf if they draw nothing."""
-        offer = self._usable_kw(rows, offered_kw)
-        power = np.maximum(self.power_kw[rows], np.minimum(offer, self._acceptance_kw(rows)))
-        drawing = self.wants_energy[rows] & (power > 0)
+        missing = self._target[rows] - self.soc[rows]
+        power = np.maximum(self.power_kw[rows], self._goal_kw(rows, offered_kw))
         seconds = np.full(len(rows), np.inf)
-        np.divide(self.energy_to_target_kwh[rows] * _HOUR, power, out=seconds, where=drawing)
+        np.divide(missing * self._kwh_per_soc[rows] * _HOUR, power, out=seconds, where=(missing > _TINY) & (power > 0))
         return seconds
+
+    def ramps(self, rows: Ints, offered_kw: Floats) -> tuple[Floats, Floats]:
+        """(the power [N] that the EVs at `rows` [N] are heading for under offers [N], in how many seconds [N])."""
+        goal, before = self._goal_kw(rows, offered_kw), self.power_kw[rows]
+        return goal, (goal - before) / np.where(goal > before, self._up_kw_per_s[rows], -self._down_kw_per_s[rows])
 
     def advance(self, rows: Ints, seconds: float | Floats, offered_kw: Floats) -> Floats:
         """Lets `seconds` pass for the EVs at `rows` [N] under offers [N]; the energy that each drew, in kWh [N]."""
-        energy = np.zeros(len(rows))
-        left = np.broadcast_to(np.asarray(seconds, dtype=np.float64), energy.shape).copy()
-        at = np.flatnonzero(left > _TINY)
+        left = np.broadcast_to(np.asarray(seconds, dtype=np.float64), rows.shape).copy()
+        energy, straight = self._straight(rows, left, offered_kw)
+        at = np.flatnonzero(~straight & (left > _TINY))
         while len(at):
             took, drawn = self._piece(rows[at], left[at], offered_kw[at])
             energy[at] += drawn
             left[at] -= took
             at = at[left[at] > _TINY]
         return energy
+
+    def _straight(self, rows: Ints, left: Floats, offered_kw: Floats) -> tuple[Floats, Bools]:
+        """All of `left` at once for the EVs that reach neither their target nor the knee: (energy [N], for whom [N])."""
+        goal, needed = self.ramps(rows, offered_kw)
+        before, soc = self.power_kw[rows], self.soc[rows]
+        whole = needed <= left
+        after = goal
+        if not whole.all():
+            part = left / np.where(whole, 1.0, needed)
+            after = np.where(whole, goal, before + (goal - before) * part)
+        energy = (after * left + (before - after) / 2 * np.minimum(needed, left)) / _HOUR
+        filled = soc + energy / self._kwh_per_soc[rows]
+        straight = (filled < self._straight_soc[rows]) | (energy == 0)
+        chosen = rows if straight.all() else rows[straight]
+        self.power_kw[chosen], self.soc[chosen] = (
+            (after, filled) if chosen is rows else (after[straight], filled[straight])
+        )
+        return np.where(straight, energy, 0.0), straight
 
     def _piece(self, rows: Ints, left: Floats, offered_kw: Floats) -> tuple[Floats, Floats]:
         """Follows one piece of each EV's motion: its length in seconds (<= left) and the energy drawn in it."""
@@ -122,15 +145,18 @@ class Vehicles:
         return took, drawn
 
     def _usable_kw(self, rows: Ints, offered_kw: Floats) -> Floats:
-        charges = self.wants_energy[rows] & (offered_kw >= self._min_kw[rows] - 1e-9)
+        charges = (self.soc[rows] < self._target[rows] - _TINY) & (offered_kw >= self._min_kw[rows] - 1e-9)
         usable: Floats = np.where(charges, np.minimum(offered_kw, self._max_kw[rows]), 0.0)
         return usable
 
     def _acceptance_kw(self, rows: Ints) -> Floats:
         """The most that their batteries take now."""
-        share = np.clip((1 - self.soc[rows]) / TAPER, self._cutoff[rows], 1.0)
+        share = np.minimum(np.maximum((1 - self.soc[rows]) / TAPER, self._cutoff[rows]), 1.0)
         acceptance: Floats = share * self._max_kw[rows]
         return acceptance
+
+    def _goal_kw(self, rows: Ints, offered_kw: Floats) -> Floats:
+        return np.minimum(self._usable_kw(rows, offered_kw), self._acceptance_kw(rows))
 
     def _ramp(
         self, rows: Ints, left: Floats, goal: Floats, _offer: Floats, _acceptance: Floats

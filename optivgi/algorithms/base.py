@@ -19,6 +19,11 @@ class Algorithm(ABC):
     """Problem in, Plan out. The same plan for the same problem, however its EVs are ordered."""
 
     name: ClassVar[str] = ""
+    momentary: ClassVar[bool] = False
+    """Whether what it decides for now is decided from who is there now, what they need and when they leave, and nothing
+    later: then a problem that ends with its first cell is enough to act on."""
+    saves: ClassVar[bool] = False
+    """Whether prices can make it leave for later what somebody could use now."""
 
     def __call__(self, problem: Problem) -> Plan:
         """A plan in the problem's order. It keeps every hard limit; what it cannot deliver is stated as shortfall."""

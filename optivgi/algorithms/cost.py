@@ -35,6 +35,8 @@ class Cost(Algorithm):
     Without prices and demand charge there is nothing to save, and `fair` decides too.
     """
 
+    saves = True
+
     def __init__(self, solve: Solve = with_highs, time_limit_s: float | None = 20.0) -> None:
         self._solve, self._time_limit_s = solve, time_limit_s
 

@@ -25,5 +25,7 @@ class EqualShare(Algorithm):
     departures are not known at all; otherwise every other algorithm delivers more.
     """
 
+    momentary = True
+
     def plan(self, problem: Problem) -> Plan:
         return explained(problem, self.name, forward(problem, Network.of(problem), EqualPower()))

@@ -34,5 +34,7 @@ class GoAlgorithm(Algorithm):
     EV better at the same total.
     """
 
+    momentary = True
+
     def plan(self, problem: Problem) -> Plan:
         return explained(problem, self.name, forward(problem, Network.of(problem), RequiredRate()))

@@ -27,6 +27,8 @@ class PulpNumericalAlgorithm(Algorithm):
     EVs use `fair`, which reaches the same energies by flows.
     """
 
+    saves = True
+
     def __init__(self, solve: Solve = with_pulp, time_limit_s: float | None = 20.0) -> None:
         self._solve, self._time_limit_s = solve, time_limit_s
 

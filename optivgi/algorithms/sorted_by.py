@@ -35,6 +35,7 @@ class _LongestWait(Policy):
 
 
 class _Sorted(Algorithm):
+    momentary = True
     policy: type[Policy]
 
     def plan(self, problem: Problem) -> Plan:

@@ -93,77 +93,117 @@ def frame(
     own = tuple(_refusal(ev, why) for ev, why in zip(snapshot.evs, complaints, strict=True) if why)
     refused = tuple(sorted((*snapshot.refused, *own), key=lambda r: (r.ev_id, r.station_id, r.connector_id)))
     taken = _taken(refused, snapshot, known, refused_kw, positions)
-    problem = _problem(evs, site, now, states=known, settings=settings, tariff=tariff or Tariff(), taken=taken)
-    return Framing(problem, refused)
+    columns = _columns(evs, known, now, positions)
+    return Framing(problem_of(columns, site, now, settings=settings, tariff=tariff or Tariff(), taken=taken), refused)
 
 
-def _problem(
-    evs: list[EV],
-    site: Site,
-    now: datetime,
-    *,
-    states: Mapping[str, EVState],
-    settings: GridSettings,
-    tariff: Tariff,
-    taken: list[tuple[int, float, float]],
-) -> Problem:
-    positions = site.index()
-    arrival_s = horizon.seconds_ahead([ev.arrival for ev in evs], now)
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """EVs that make sense, and what control remembers of them, in arrays [S] in the order of their ids; see Problem."""
+
+    ev_ids: tuple[str, ...]
+    arrival_s: Floats
+    stated_s: Floats
+    """When it leaves, in seconds after now, as somebody stated; nan if nobody did."""
+    need_kwh: Floats
+    delivered_kwh: Floats
+    measured_kw: Floats
+    min_kw: Floats
+    max_kw: Floats
+    volts: Floats
+    on_phase: Bools
+    lines: Ints
+    circuit: Ints
+    priority: Floats
+    step_kw: Floats
+    current_kw: Floats
+    waiting_s: Floats
+    running_s: Floats
+    pausable: Bools
+
+
+def _columns(evs: list[EV], states: Mapping[str, EVState], now: datetime, positions: Mapping[str, int]) -> Columns:
+    state = [states.get(ev.ev_id, _UNKNOWN) for ev in evs]
+    on_phase, lines = phase_columns([ev.phases for ev in evs])
     stated_s = np.full(len(evs), np.nan)
     stated = [row for row, ev in enumerate(evs) if ev.departure is not None]
     stated_s[stated] = horizon.seconds_ahead([ev.departure for ev in evs if ev.departure is not None], now)
-    departure_s, departure_known = horizon.departures(stated_s, arrival_s <= horizon.NOISE_S, settings)
-    price_starts_s = horizon.seconds_ahead([price.start for price in tariff.prices], now)
-    limit_changes = [at for c in site.circuits if c.limit is not None for at in c.limit.changes_after(now)]
-    changes_s = np.concatenate((horizon.seconds_ahead(limit_changes, now), price_starts_s))
-    need_kwh = _column([ev.energy_needed_kwh for ev in evs])
-    min_kw = _column([ev.min_kw for ev in evs])
-    circuit = np.array([positions[ev.circuit] for ev in evs], dtype=np.int64)
-    parent = np.array([-1 if c.parent is None else positions[c.parent] for c in site.circuits], dtype=np.int64)
+    return Columns(
+        ev_ids=tuple(ev.ev_id for ev in evs),
+        arrival_s=horizon.seconds_ahead([ev.arrival for ev in evs], now),
+        stated_s=stated_s,
+        need_kwh=_column([ev.energy_needed_kwh for ev in evs]),
+        delivered_kwh=_column([ev.delivered_kwh for ev in evs]),
+        measured_kw=_column([math.nan if ev.measured_kw is None else ev.measured_kw for ev in evs]),
+        min_kw=_column([ev.min_kw for ev in evs]),
+        max_kw=_column([_usable_kw(ev, known) for ev, known in zip(evs, state, strict=True)]),
+        volts=_column([ev.voltage_v for ev in evs]),
+        on_phase=on_phase,
+        lines=lines,
+        circuit=np.array([positions[ev.circuit] for ev in evs], dtype=np.int64),
+        priority=_column([ev.priority for ev in evs]),
+        step_kw=_column([ev.step_a * ev.volts / 1000.0 for ev in evs]),
+        current_kw=_column([math.nan if s.allowed_kw is None else s.allowed_kw for s in state]),
+        waiting_s=_column([s.waiting_s for s in state]),
+        running_s=_column([s.running_s for s in state]),
+        pausable=np.array([s.pausable for s in state], dtype=bool),
+    )
 
-    state = [states.get(ev.ev_id, _UNKNOWN) for ev in evs]
-    max_kw = _column([_usable_kw(ev, known) for ev, known in zip(evs, state, strict=True)])
+
+def problem_of(
+    evs: Columns,
+    site: Site,
+    now: datetime,
+    *,
+    settings: GridSettings,
+    tariff: Tariff,
+    taken: Sequence[tuple[int, float, float]] = (),
+) -> Problem:
+    """The problem of EVs in columns; `taken` is what others draw: (circuit, kW, A on each phase)."""
+    departure_s, departure_known = horizon.departures(evs.stated_s, evs.arrival_s <= horizon.NOISE_S, settings)
+    price_s = horizon.seconds_ahead([price.start for price in tariff.prices], now)
+    limit_changes = [at for c in site.circuits if c.limit is not None for at in c.limit.changes_after(now)]
+    changes_s = np.concatenate((horizon.seconds_ahead(limit_changes, now), price_s))
+    parent = site.parents()
 
     def idle(at_s: Floats) -> Bools:
         strictest = min(
             (lim for c in site.circuits if c.limit for step in c.limit.steps if (lim := step.limit_kw) is not None),
             default=np.inf,
         )
-        return np.asarray(horizon.asked_kw(arrival_s, departure_s, max_kw, at_s) <= strictest)
+        return np.asarray(horizon.asked_kw(evs.arrival_s, departure_s, evs.max_kw, at_s) <= strictest)
 
-    edges_s = horizon.edges(arrival_s, departure_s, changes_s, settings, idle)
+    edges_s = horizon.edges(evs.arrival_s, departure_s, changes_s, settings, idle)
     limit_kw, limit_a = _limits(site, now, edges_s, parent, taken)
-    stay_h = horizon.stays(arrival_s, departure_s, edges_s)
-    busy = _exceed(stay_h, np.where(need_kwh > 0, min_kw, 0.0), circuit, parent, limit_kw)
+    stay_h = horizon.stays(evs.arrival_s, departure_s, edges_s)
+    busy = _exceed(stay_h, np.where(evs.need_kwh > 0, evs.min_kw, 0.0), evs.circuit, parent, limit_kw)
     if busy.any():
-        edges_s = horizon.subdivided(edges_s, busy, settings, len(evs))
+        edges_s = horizon.subdivided(edges_s, busy, settings, len(evs.ev_ids))
         limit_kw, limit_a = _limits(site, now, edges_s, parent, taken)
-        stay_h = horizon.stays(arrival_s, departure_s, edges_s)
-    contended = _exceed(stay_h, max_kw, circuit, parent, limit_kw) | np.isfinite(limit_a).any(axis=0)
+        stay_h = horizon.stays(evs.arrival_s, departure_s, edges_s)
+    contended = _exceed(stay_h, evs.max_kw, evs.circuit, parent, limit_kw) | np.isfinite(limit_a).any(axis=0)
     stay_h = horizon.whole_only(stay_h, edges_s, contended)
-
-    on_phase, lines = _phases(evs)
     return Problem(
         now=now,
         edges_s=edges_s,
-        ev_ids=tuple(ev.ev_id for ev in evs),
+        ev_ids=evs.ev_ids,
         stay_h=stay_h,
-        need_kwh=need_kwh,
-        min_kw=min_kw,
-        max_kw=max_kw,
-        volts=_column([ev.voltage_v for ev in evs]),
-        on_phase=on_phase,
-        lines=lines,
-        circuit=circuit,
-        priority=_column([ev.priority for ev in evs]),
-        delivered_kwh=_column([ev.delivered_kwh for ev in evs]),
-        measured_kw=_column([math.nan if ev.measured_kw is None else ev.measured_kw for ev in evs]),
-        current_kw=_column([math.nan if s.allowed_kw is None else s.allowed_kw for s in state]),
-        waiting_s=_column([s.waiting_s for s in state]),
-        running_s=_column([s.running_s for s in state]),
-        pausable=np.array([s.pausable for s in state], dtype=bool),
-        step_kw=_column([ev.step_a * ev.volts / 1000.0 for ev in evs]),
-        arrival_s=arrival_s,
+        need_kwh=evs.need_kwh,
+        min_kw=evs.min_kw,
+        max_kw=evs.max_kw,
+        volts=evs.volts,
+        on_phase=evs.on_phase,
+        lines=evs.lines,
+        circuit=evs.circuit,
+        priority=evs.priority,
+        delivered_kwh=evs.delivered_kwh,
+        measured_kw=evs.measured_kw,
+        current_kw=evs.current_kw,
+        waiting_s=evs.waiting_s,
+        running_s=evs.running_s,
+        pausable=evs.pausable,
+        step_kw=evs.step_kw,
+        arrival_s=evs.arrival_s,
         departure_s=departure_s,
         departure_known=departure_known,
         circuit_ids=tuple(c.circuit_id for c in site.circuits),
@@ -171,11 +211,7 @@ def _problem(
         limit_kw=limit_kw,
         limit_a=limit_a,
         limit_source=tuple(_source(site, position, now) for position in range(len(site.circuits))),
-        price_per_kwh=horizon.mean_on(
-            price_starts_s,
-            _column([price.per_kwh for price in tariff.prices]),
-            edges_s,
-        ),
+        price_per_kwh=horizon.mean_on(price_s, _column([price.per_kwh for price in tariff.prices]), edges_s),
         unbalance_kw=np.inf if site.unbalance_kw is None else site.unbalance_kw,
         demand_charge_per_kw=tariff.demand_charge_per_kw,
         peak_so_far_kw=tariff.peak_so_far_kw,
@@ -289,7 +325,7 @@ def _taken(
 
 
 def _limits(
-    site: Site, now: datetime, edges_s: Floats, parent: Ints, taken: list[tuple[int, float, float]]
+    site: Site, now: datetime, edges_s: Floats, parent: Ints, taken: Sequence[tuple[int, float, float]]
 ) -> tuple[Floats, Floats]:
     cells = len(edges_s) - 1
     limit_kw = np.full((len(site.circuits), cells), np.inf)
@@ -320,13 +356,11 @@ def _exceed(stay_h: Floats, power_kw: Floats, circuit: Ints, parent: Ints, limit
     return np.asarray((asked > limit_kw + 1e-9).any(axis=0))
 
 
-def _phases(evs: Sequence[EV]) -> tuple[Bools, Ints]:
-    """(may draw from [S, 3], split over how many [S])."""
-    rows = {
-        phases: [UNKNOWN_PHASE in phases or name in phases for name in PHASES] for phases in {ev.phases for ev in evs}
-    }
-    on_phase = np.array([rows[ev.phases] for ev in evs], dtype=bool).reshape(len(evs), len(PHASES))
-    return on_phase, np.array([len(ev.phases) for ev in evs], dtype=np.int64)
+def phase_columns(phases: Sequence[tuple[str, ...]]) -> tuple[Bools, Ints]:
+    """(may draw from [S, 3], split over how many [S]) of EVs that draw from these phases."""
+    rows = {those: [UNKNOWN_PHASE in those or name in those for name in PHASES] for those in set(phases)}
+    on_phase = np.array([rows[those] for those in phases], dtype=bool).reshape(len(phases), len(PHASES))
+    return on_phase, np.array([len(those) for those in phases], dtype=np.int64)
 
 
 def _source(site: Site, position: int, now: datetime) -> str:

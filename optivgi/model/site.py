@@ -6,8 +6,11 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from optivgi.errors import SettingsError
 from optivgi.model.limit_series import LimitSeries
+from optivgi.model.problem import Ints
 
 ROOT = "site"
 
@@ -53,6 +56,11 @@ class Site:
     def index(self) -> dict[str, int]:
         """Position of each circuit by its id."""
         return {circuit.circuit_id: position for position, circuit in enumerate(self.circuits)}
+
+    def parents(self) -> Ints:
+        """[C], the position of the circuit above each, -1 for the grid connection."""
+        positions = self.index()
+        return np.array([-1 if c.parent is None else positions[c.parent] for c in self.circuits], dtype=np.int64)
 
     def tightened(self, limit: LimitSeries, circuit_id: str | None = None) -> Site:
         """The site with `limit` also in force at a circuit (the grid connection if none is named)."""

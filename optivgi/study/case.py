@@ -19,7 +19,7 @@ from optivgi.limits.schedule_file import ScheduledLimit
 from optivgi.model.ev_config import When, parse_when
 from optivgi.model.framing import Price
 from optivgi.model.limit_series import LimitSeries, LimitStep
-from optivgi.study.replay import UNCONTROLLED
+from optivgi.study.task import UNCONTROLLED
 
 GROUP = "study"
 FLAT = "flat"
@@ -70,8 +70,11 @@ class NamedTariff:
                 found[datetime.combine(first + timedelta(days=day), when, self.zone).astimezone(UTC)] = per_kwh
         ordered = sorted(found.items())
         current = max((index for index, (at, _) in enumerate(ordered) if at <= start), default=0)
-        prices = [Price(at, per_kwh) for at, per_kwh in ordered[current:] if at <= end + AHEAD]
-        return tuple(prices or [Price(start, ordered[current][1])])
+        prices: list[Price] = []
+        for at, per_kwh in ordered[current:]:
+            if not prices or (at <= end + AHEAD and per_kwh != prices[-1].per_kwh):
+                prices.append(Price(at, per_kwh))
+        return tuple(prices)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,15 +13,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from optivgi.errors import SettingsError
 from optivgi.model.problem import Floats
+from optivgi.model.site import Site
 from optivgi.study import table
 from optivgi.study.case import Case, cross, parse_algorithms, parse_limits, parse_tariffs
 from optivgi.study.engine import run_all
 from optivgi.study.generator import generate, parse_generate
 from optivgi.study.metrics import Outcome, Tariffed, day_profile, outcome
 from optivgi.study.recorded import Recorded
-from optivgi.study.replay import Physics, Replay, ReplaySettings, Task
+from optivgi.study.replay import Replay
 from optivgi.study.session import Session, stretches, with_departure_errors
 from optivgi.study.session_files import Defaults, load_sessions
+from optivgi.study.task import Physics, ReplaySettings, Task
 
 DONE = 0
 STDOUT = "-"
@@ -121,7 +123,7 @@ def _task(case: Case, part: tuple[Session, ...], settings: ReplaySettings, physi
     return Task(
         sessions=part,
         algorithm=case.algorithm,
-        limit=case.limit.series(start, end),
+        site=Site.single(case.limit.series(start, end)),
         prices=case.tariff.prices(start, end),
         demand_charge_per_kw=case.tariff.demand_charge_per_kw,
         settings=settings,

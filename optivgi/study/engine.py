@@ -9,7 +9,8 @@ from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 
 from optivgi.errors import SettingsError
-from optivgi.study.replay import Replay, Task, replay
+from optivgi.study.replay import Replay, replay
+from optivgi.study.task import Task
 
 OnDone = Callable[[], None]
 

@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from optivgi.model.problem import Floats
-from optivgi.study.replay import BILLING_S, NOISE_S, Replay
+from optivgi.study.bill import BILLING_S
+from optivgi.study.crest import NOISE_S
+from optivgi.study.replay import Replay
 
-OVER_KW = 0.001
-"""A sum of powers that is above a limit by no more than this is rounding."""
 QUARTERS = 96
 
 
@@ -23,8 +23,7 @@ class Outcome:
     """One line of the study's table.
 
     Fractions served and `energy_pct` are of what each EV could have taken in its stay alone at the site. `cost` is that of
-    energy and of each month's highest 15-minute mean. `over_limit_min` counts every piece of time in which the sum of
-    powers was above the limit at any moment. `degraded` counts plannings in which a simpler algorithm had to decide.
+    energy and of each month's highest 15-minute mean. `over_limit_min` is how long any limit was exceeded. `degraded` counts plannings in which a simpler algorithm had to decide.
     """
 
     algorithm: str
@@ -66,9 +65,9 @@ def outcome(
         np.concatenate([getattr(one, name) for one in replays]) for name in ("delivered_kwh", "possible_kwh", "pauses")
     )
     served = np.minimum(delivered[possible > 0] / possible[possible > 0], 1.0)
-    seconds, energy, high, limit, price = (
+    energy, high, over, price = (
         np.concatenate([getattr(one, name) for one in replays])
-        for name in ("seconds", "energy_kwh", "high_kw", "limit_kw", "price_per_kwh")
+        for name in ("energy_kwh", "high_kw", "over_s", "price_per_kwh")
     )
     cycles = sum(one.cycles for one in replays)
     return Outcome(
@@ -84,7 +83,7 @@ def outcome(
         jain=float(served.sum() ** 2 / (len(served) * (served**2).sum())) if served.any() else 1.0,
         peak_kw=float(high.max(initial=0.0)),
         cost=float(energy @ price) + tariff.demand_charge_per_kw * _monthly_peaks_kw(replays, zone),
-        over_limit_min=float(seconds[high > limit + OVER_KW].sum()) / 60.0,
+        over_limit_min=float(over.sum()) / 60.0,
         pauses_per_ev=float(pauses.mean()),
         cycles=cycles,
         degraded=sum(one.degraded for one in replays),

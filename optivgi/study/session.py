@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
+from optivgi.model.site import ROOT
+
 PLUGGED_AT_LEAST = timedelta(minutes=15)
 """No driver states a departure earlier than this after the arrival."""
 MIN_KW_PER_PHASE = 1.4
@@ -30,6 +32,8 @@ class Session:
     stated_departure: datetime | None
     phases: tuple[str, ...] = ("L1",)
     capacity_kwh: float | None = None
+    circuit: str = ROOT
+    priority: float = 1.0
 
     @property
     def stay_s(self) -> float:

@@ -8,8 +8,10 @@ from typing import Any
 
 from optivgi.model.framing import Price
 from optivgi.model.limit_series import LimitSeries, LimitStep
-from optivgi.study.replay import Replay, ReplaySettings, Task, replay
+from optivgi.model.site import Site
+from optivgi.study.replay import Replay, replay
 from optivgi.study.session import Session
+from optivgi.study.task import ReplaySettings, Task
 from simulator.vehicles import Vehicles
 
 EIGHT = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
@@ -39,17 +41,19 @@ def limit(*steps: tuple[float, float | None]) -> LimitSeries:
 
 def task(
     sessions: Sequence[Session],
-    limit_kw: float | LimitSeries | None = 30.0,
+    limit_kw: float | LimitSeries | Site | None = 30.0,
     algorithm: str = "llf",
     *,
     prices: Sequence[tuple[float, float]] = ((0.0, 0.3),),
     demand_charge_per_kw: float = 0.0,
     **settings: Any,
 ) -> Task:
-    series = limit_kw if isinstance(limit_kw, LimitSeries) else limit((0.0, limit_kw))
+    if isinstance(limit_kw, float | None):
+        limit_kw = limit((0.0, limit_kw))
+    site = Site.single(limit_kw) if isinstance(limit_kw, LimitSeries) else limit_kw
     known = tuple(Price(after(at), per_kwh) for at, per_kwh in prices)
     return Task(
-        tuple(sessions), algorithm, series, known, demand_charge_per_kw, ReplaySettings(**settings), Vehicles.that_need
+        tuple(sessions), algorithm, site, known, demand_charge_per_kw, ReplaySettings(**settings), Vehicles.that_need
     )
 
 

@@ -14,8 +14,9 @@ import pytest
 from optivgi.errors import SettingsError
 from optivgi.study.engine import run_all
 from optivgi.study.generator import generate
-from optivgi.study.replay import Replay, Task
+from optivgi.study.replay import Replay
 from optivgi.study.session import stretches
+from optivgi.study.task import Task
 from tests.study.days import limit, task
 
 

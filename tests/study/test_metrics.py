@@ -25,6 +25,7 @@ def replay(**stated: Any) -> Replay:
         "seconds": [900.0] * 4,
         "energy_kwh": [2.5] * 4,
         "high_kw": [10.0] * 4,
+        "over_s": [0.0] * 4,
         "limit_kw": [30.0] * 4,
         "price_per_kwh": [0.5] * 4,
     }
@@ -66,8 +67,8 @@ def test_a_quarter_hour_in_several_pieces_is_billed_as_one() -> None:
     assert measured(pieces, demand_charge_per_kw=1.0).cost == pytest.approx(1.25 + 10.0)
 
 
-def test_time_over_the_limit_and_the_peak_come_from_the_highest_power() -> None:
-    one = measured(replay(high_kw=[10.0, 30.0, 30.5, 31.0]))
+def test_time_over_the_limit_is_summed_and_the_peak_is_the_highest_power() -> None:
+    one = measured(replay(high_kw=[10.0, 30.0, 30.5, 31.0], over_s=[0.0, 0.0, 900.0, 900.0]))
 
     assert (one.over_limit_min, one.peak_kw) == (30.0, 31.0)
 
