@@ -59,11 +59,11 @@ class Stack:
             log.close()
 
     def start(self, name: str, *arguments: str, **extra: str) -> None:
-        """Starts `optivgi <name> <arguments>`; does not wait for it."""
+        """Starts `optivgi <name> <arguments>`; does not wait for it. "run-two" is another `optivgi run`."""
         log = (self.folder / f"{name}.log").open("ab")
         self._logs.append(log)
         self._processes[name] = subprocess.Popen(
-            [str(Path(sys.executable).with_name("optivgi")), name, *arguments],
+            [str(Path(sys.executable).with_name("optivgi")), name.partition("-")[0], *arguments],
             cwd=self.folder,
             env={**self.environment, **extra},
             stdin=subprocess.DEVNULL,

@@ -36,6 +36,7 @@ def run(ev_id: str | None, url: str, *, as_json: bool = False, out: TextIO | Non
         zone = ZoneInfo(answer["time_zone"])
         console = Console(file=stream)
         if ev_id is None:
+            show_standings(answer["standings"], zone, answer["now"], console)
             show_all(answer["cycles"], zone, console)
         else:
             show_one(ev_id, answer["cycles"], zone, console, known=lambda: _known(url))
@@ -71,6 +72,16 @@ def _everyone(cycle: Cycle) -> Iterator[Any]:
     yield from cycle["evs"]
     yield from cycle["refused"]
     yield from cycle["out_of_control"]
+
+
+def show_standings(standings: Mapping[str, Any], zone: ZoneInfo, now: str, console: Console) -> None:
+    """Where this optimizer waits for another one, or leads with something to know about that."""
+    for group, one in standings.items():
+        if one["role"] != "leads":
+            since = _clock(one["since"], zone, now)
+            console.print(Text(printable(f"{group}: waiting to lead since {since}, sending nothing: {one['why']}")))
+        elif one["why"]:
+            console.print(Text(printable(f"{group}: leading, but {one['why']}")))
 
 
 def show_all(cycles: Sequence[Cycle], zone: ZoneInfo, console: Console) -> None:

@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 
 from optivgi.errors import SettingsError
+from optivgi.leadership import Standing
 from optivgi.profile_form import FormBook
 from optivgi.record import CycleRecord
 from optivgi.translation.base import Event, Outcome
@@ -42,6 +43,9 @@ class FormsFile:
         self._keep()
 
     def protected(self, group: str, connectors: int) -> None:
+        """Teaches nothing about forms."""
+
+    def standing(self, group: str, standing: Standing) -> None:
         """Teaches nothing about forms."""
 
     def crashed(self, where: str) -> None:

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TextIO
 
 from optivgi.account import Key
+from optivgi.leadership import Role, Standing
 from optivgi.model.charging_profile import Purpose
 from optivgi.model.clock import Clock
 from optivgi.model.plan import Binding
@@ -130,6 +131,14 @@ class SiteLog:
 
     def protected(self, group: str, connectors: int) -> None:
         log.info("Safe start confirmed on %d connectors%s", connectors, self._of(group))
+
+    def standing(self, group: str, standing: Standing) -> None:
+        if standing.role is Role.WAITS:
+            log.warning("Waiting to lead%s: %s; nothing is sent", self._of(group), standing.why)
+        elif not standing.why:
+            log.info("Leading%s", self._of(group))
+        else:
+            log.warning("Leading%s, but %s", self._of(group), standing.why)
 
     def crashed(self, where: str) -> None:
         """The scheduler logged it already, with its traceback."""

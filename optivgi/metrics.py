@@ -7,6 +7,7 @@ from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
+from optivgi.leadership import Role, Standing
 from optivgi.oversight import AlarmKind
 from optivgi.record import CycleRecord
 from optivgi.translation.base import Event, Outcome
@@ -56,6 +57,8 @@ class Metrics:
             "optivgi_safe_start_connectors", "Connectors with a confirmed safe start", group, registry=registry
         )
 
+        self._leads = Gauge("optivgi_leads", "1 if this optimizer leads, 0 if it waits", group, registry=registry)
+
     def serve(self, port: int, address: str = "0.0.0.0") -> int:  # noqa: S104 - for a scraper on another host
         """Serves /metrics in a thread until `close`; the answer is the port (of use when `port` is 0)."""
         self._server = start_http_server(port, address, registry=self.registry)
@@ -103,6 +106,9 @@ class Metrics:
 
     def protected(self, group: str, connectors: int) -> None:
         self._protected.labels(group).set(connectors)
+
+    def standing(self, group: str, standing: Standing) -> None:
+        self._leads.labels(group).set(standing.role is Role.LEADS)
 
     def crashed(self, where: str) -> None:
         self._crashes.labels(where).inc()

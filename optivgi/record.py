@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from optivgi.account import Key
+from optivgi.leadership import Standing
 from optivgi.model.ev import EV
 from optivgi.model.limit_series import LimitStep
 from optivgi.model.plan import Plan, Reason
@@ -95,6 +96,10 @@ class Observer(Protocol):
 
     def protected(self, group: str, connectors: int) -> None:
         """Every connected station of the group has its safe start now."""
+        ...
+
+    def standing(self, group: str, standing: Standing) -> None:
+        """This optimizer leads the group from now on, or waits, or why it does is new. Not called without a lease."""
         ...
 
     def crashed(self, where: str) -> None:

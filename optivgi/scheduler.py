@@ -10,6 +10,7 @@ from itertools import groupby
 
 from optivgi.account import Instant
 from optivgi.cycle import CycleSettings, Group, Ports, deliver, hold, look, next_change, next_wave, run_cycle
+from optivgi.leadership import Leadership, SoleLeader, Standing
 from optivgi.ledger import Ledger
 from optivgi.oversight import Oversight
 from optivgi.record import CycleRecord, Observer
@@ -29,14 +30,16 @@ CHANGED = "control changed"
 LIMIT = "limit changes"
 RETRY = "retry"
 CRASH_PAUSE_S = 5.0
+UNSURE_PAUSE_S = 1.0
 HISTORY = 500
 
 
 class Scheduler:
-    """Controls the station groups until it is cancelled.
+    """Controls the station groups that it leads until it is cancelled.
 
     Waiting never holds up a reason: commands are sent and awaited beside the cycles, and the ledger of each group is the
-    one truth about what may be sent. `ready` is set once every connected station is known to start cars safely.
+    one truth about what may be sent; a group that is led anew begins with an empty one, as after a restart. `ready` is set
+    while every connected station is known to start cars safely.
     """
 
     def __init__(
@@ -51,14 +54,15 @@ class Scheduler:
         observers: Sequence[Observer] = (),
         gather_s: float = GATHER_S,
         backoff: Backoff | None = None,
+        leadership: Leadership | None = None,
     ) -> None:
         self._ports, self._events = ports, events
         self._settings = settings or CycleSettings()
         self._interval_s = interval_s
         self._observers = tuple(observers)
         self._backoff = backoff or Backoff(first_s=1.0, limit_s=60.0)
-        oversight, book = self._settings.oversight, ports.forms
-        self._groups = {name: Group(name, Ledger(self._settings.policy), Oversight(oversight, book)) for name in groups}
+        self._leadership = leadership or SoleLeader()
+        self._groups = tuple(groups)
         self._wakeups = Wakeups(ports.clock, groups, group_of, interval_s, gather_s)
         self._failures = dict.fromkeys(groups, 0)
         self._was_protected = dict.fromkeys(groups, False)
@@ -70,8 +74,9 @@ class Scheduler:
         """Endless. Cancelling it ends every task of its own; the ports are left open for whoever opened them."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._follow())
-            for group in self._groups.values():
-                tasks.create_task(self._serve(group))
+            tasks.create_task(self._stand())
+            for group in self._groups:
+                tasks.create_task(self._lead(group))
 
     def wake(self, reason: str, group: str | None = None) -> None:
         """Has a cycle run at once, for one group or for all."""
@@ -88,6 +93,27 @@ class Scheduler:
             for observer in self._observers:
                 observer.event(event)
             self._wakeups.add(event)
+
+    async def _stand(self) -> None:
+        """Keeps this optimizer's part in the groups up to date."""
+        while not await self._guarded("leadership", self._leadership.run(self._tell_standing)):
+            await self._ports.clock.sleep(UNSURE_PAUSE_S)
+
+    def _tell_standing(self, group: str, standing: Standing) -> None:
+        for observer in self._observers:
+            observer.standing(group, standing)
+
+    async def _lead(self, name: str) -> None:
+        """Serves the group whenever it is led, with nothing in mind from before."""
+        while True:
+            await self._leadership.won(name)
+            group = Group(name, Ledger(self._settings.policy), Oversight(self._settings.oversight, self._ports.forms))
+            async with asyncio.TaskGroup() as term:
+                serving = term.create_task(self._serve(group))
+                await self._leadership.lost(name)
+                serving.cancel()
+            self._was_protected[name] = False
+            self.ready.clear()
 
     async def _serve(self, group: Group) -> None:
         """One turn after the other for one group, for ever."""
@@ -117,7 +143,7 @@ class Scheduler:
             record = await run_cycle(group, self._ports, self._settings, reasons or (TIMER,))
             self.history.append(record)
             self._retry(record)
-        commands = next_wave(group, self._settings, clock)
+        commands = self._wave(group)
         for _, batch in groupby(sorted(commands, key=_station), key=_station):
             sending.create_task(self._deliver(group, tuple(batch)))
         if (latest := self._latest(group)) is not None:
@@ -129,6 +155,13 @@ class Scheduler:
             for observer in self._observers:
                 observer.cycle(record)
         self._set_alarms(group)
+
+    def _wave(self, group: Group) -> tuple[PowerCommand, ...]:
+        """What may be sent now: nothing while it is not sure that this optimizer still leads."""
+        if self._leadership.leads(group.name):
+            return next_wave(group, self._settings, self._ports.clock)
+        self._wakeups.wake_after(UNSURE_PAUSE_S, group.name, RETRY)
+        return ()
 
     def _retry(self, record: CycleRecord) -> None:
         """Tries again soon, with growing patience, what could not be read or planned."""

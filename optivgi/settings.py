@@ -184,6 +184,10 @@ class OptimizerSettings(BaseSettings):
     amqp_exchange: str = _text(
         "citrineos", "the name of the exchange with the CSMS's events", min_length=1, max_length=127
     )
+    lease: Literal["broker", "none"] = _text("broker", "broker (one optimizer leads, others wait) or none")
+    lease_hold_s: float = _setting(
+        30.0, "a number of seconds from 0 to 3600 to lead on without the broker while another waits", ge=0, le=3600
+    )
     http_api_url: HttpUrl = _text("", "an http or https address, or empty", "http://localhost:8000")
     callback_url: HttpUrl = _text(
         "", "the http or https address at which the CSMS reaches the optimizer, or empty", "http://optivgi:8099"

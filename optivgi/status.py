@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from optivgi.leadership import Standing
 from optivgi.model.clock import Clock
 from optivgi.outlook import NextChange
 from optivgi.record import CycleRecord, EVDecision
@@ -23,8 +25,24 @@ LOCAL_NAMES = ["127.0.0.1", "localhost", "[::1]"]
 """A web page that has a name of its own point to this machine is not let in."""
 
 
-def status_app(history: Sequence[CycleRecord], clock: Clock, zone: ZoneInfo) -> Starlette:
-    """GET /cycles?last=1&group=&ev=: the newest cycles of each group (or of one), of all EVs or of one; newest first."""
+ALWAYS_LEADS: Mapping[str, Standing] = MappingProxyType({})
+
+
+def status_app(
+    history: Sequence[CycleRecord],
+    clock: Clock,
+    zone: ZoneInfo,
+    standings: Mapping[str, Standing] = ALWAYS_LEADS,
+    ready: Callable[[], bool] = lambda: True,
+) -> Starlette:
+    """GET /cycles?last=1&group=&ev=: the newest cycles of each group (or of one), of all EVs or of one; newest first.
+
+    GET /health: 200 while the service runs, also while it waits for another one that leads (`standings` says so for each
+    group); `ready` is whether all groups are led here and their connected stations start cars safely.
+    """
+
+    async def health(request: Request) -> JSONResponse:  # noqa: ARG001 - it asks for nothing in particular
+        return JSONResponse({"status": "ok", "ready": ready(), "groups": standings_json(standings)})
 
     async def cycles(request: Request) -> JSONResponse:
         query = request.query_params
@@ -40,14 +58,23 @@ def status_app(history: Sequence[CycleRecord], clock: Clock, zone: ZoneInfo) -> 
             {
                 "now": clock.now().isoformat(),
                 "time_zone": str(zone),
+                "standings": standings_json(standings),
                 "cycles": [cycle_json(record, query.get("ev")) for record in records],
             }
         )
 
     return Starlette(
-        routes=[Route("/cycles", cycles, methods=["GET"])],
+        routes=[Route("/cycles", cycles, methods=["GET"]), Route("/health", health, methods=["GET"])],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=LOCAL_NAMES)],
     )
+
+
+def standings_json(standings: Mapping[str, Standing]) -> dict[str, Any]:
+    """By group; empty where there is no lease and so nobody else who could lead."""
+    return {
+        group: {"role": one.role.value, "since": one.since.isoformat(), "why": one.why}
+        for group, one in standings.items()
+    }
 
 
 def newest(history: Sequence[CycleRecord], last: int, group: str | None = None) -> list[CycleRecord]:

@@ -6,7 +6,9 @@ import asyncio
 import json
 import logging
 import math
+import os
 import signal
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext, suppress
@@ -27,6 +29,7 @@ from optivgi.algorithms.ladder import Ladder
 from optivgi.clock import WallClock
 from optivgi.cycle import CycleSettings, Ports
 from optivgi.forms_file import FormsFile, load_forms
+from optivgi.leadership import Leadership, LeasedLeadership, SoleLeader
 from optivgi.ledger import Policy
 from optivgi.listener import Listener
 from optivgi.log import SiteLog, configure
@@ -40,6 +43,7 @@ from optivgi.settings import OptimizerSettings, load_settings
 from optivgi.site_setup import site_setup
 from optivgi.status import status_app
 from optivgi.translation.amqp import AmqpEventSource
+from optivgi.translation.amqp_lease import AmqpLease
 from optivgi.translation.base import EventSource, Translation
 from optivgi.translation.citrineos.adapter import CitrineOSTranslation
 from optivgi.translation.citrineos.answers import Answers, AnswersByCallback, AnswersByEvents
@@ -87,7 +91,13 @@ async def optimizer(
     """A scheduler with everything that it needs, ready to `run`; leaving closes all connections."""
     site = site_setup(settings)
     async with AsyncExitStack() as stack:
-        translation, events = await _connections(settings, site.view, clock, embedded, stack)
+        leadership = _leadership(settings, clock, embedded, stack)
+
+        def may_command(station_id: str) -> bool:
+            group = site.view.group_of(station_id)
+            return group is None or leadership.leads(group)
+
+        translation, events = await _connections(settings, site.view, clock, embedded, stack, may_command=may_command)
         stack.push_async_callback(translation.aclose)
         stack.push_async_callback(events.aclose)
         if settings.metrics_port:
@@ -106,16 +116,23 @@ async def optimizer(
             _cycle_settings(settings),
             interval_s=settings.planning_interval_s,
             observers=(SiteLog(settings.groups), *observers),
+            leadership=leadership,
         )
         if settings.status_port:
-            _show_status(scheduler, settings, clock, stack)
+            _show_status(scheduler, settings, leadership, clock, stack)
         if site.watched is not None:
             _beside(site.watched.follow(clock, lambda: scheduler.wake(LIMIT)), stack)
         yield scheduler
 
 
 async def _connections(
-    settings: OptimizerSettings, view: SiteView, clock: Clock, embedded: Embedded | None, stack: AsyncExitStack
+    settings: OptimizerSettings,
+    view: SiteView,
+    clock: Clock,
+    embedded: Embedded | None,
+    stack: AsyncExitStack,
+    *,
+    may_command: Callable[[str], bool],
 ) -> tuple[Translation, EventSource]:
     if settings.translation == "http_api":
         return HttpApiTranslation(client(), settings.http_api_url, clock), SilentEventSource(clock)
@@ -137,7 +154,26 @@ async def _connections(
     )
     messages = MessageAPI(client(embedded.rest if embedded else None), settings.citrineos_api_url)
     recorded = None if embedded is not None else RecordedAnswers(graphql)
-    return CitrineOSTranslation(view, clock, graphql, messages, answers, recorded=recorded), events
+    translation = CitrineOSTranslation(
+        view, clock, graphql, messages, answers, recorded=recorded, may_command=may_command
+    )
+    return translation, events
+
+
+def _leadership(
+    settings: OptimizerSettings, clock: Clock, embedded: Embedded | None, stack: AsyncExitStack
+) -> Leadership:
+    """By leases on the broker, where there is one."""
+    if embedded is not None or settings.translation != "citrineos" or not settings.amqp_url or settings.lease == "none":
+        return SoleLeader()
+    me = f"optimizer {socket.gethostname()} process {os.getpid()}"
+    leases = {
+        group: AmqpLease(settings.amqp_url, clock, f"optivgi.lead.{settings.amqp_exchange}.{group}", me)
+        for group in settings.groups
+    }
+    for lease in leases.values():
+        stack.push_async_callback(lease.aclose)
+    return LeasedLeadership(leases, clock, hold_s=settings.lease_hold_s)
 
 
 async def _called_back(url: str, clock: Clock, stack: AsyncExitStack) -> Answers:
@@ -150,9 +186,15 @@ async def _called_back(url: str, clock: Clock, stack: AsyncExitStack) -> Answers
     return answers
 
 
-def _show_status(scheduler: Scheduler, settings: OptimizerSettings, clock: Clock, stack: AsyncExitStack) -> None:
+def _show_status(
+    scheduler: Scheduler,
+    settings: OptimizerSettings,
+    leadership: Leadership,
+    clock: Clock,
+    stack: AsyncExitStack,
+) -> None:
     """Answers `optivgi explain`, on this machine alone. Control goes on without it if its port is taken."""
-    app = status_app(scheduler.history, clock, settings.site_time_zone)
+    app = status_app(scheduler.history, clock, settings.site_time_zone, leadership.standings, scheduler.ready.is_set)
     try:
         listener = Listener(app, "127.0.0.1", settings.status_port)
     except OSError as error:

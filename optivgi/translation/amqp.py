@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
 from collections.abc import AsyncIterator, Mapping
-from urllib.parse import urlsplit
 
 import aio_pika
 from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
-from aio_pika.exceptions import CONNECTION_EXCEPTIONS
 
 from optivgi.model.clock import Clock
 from optivgi.translation.backoff import Backoff
 from optivgi.translation.base import Event
+from optivgi.translation.broker import AWAY, close, where, within
 from optivgi.translation.envelope import ANSWERED, SENT, Sink, bindings, event_of, matches
 from optivgi.translation.events import RESYNC
 
@@ -23,14 +21,9 @@ log = logging.getLogger("optivgi.translation")
 
 EXCHANGE = "citrineos"
 CONNECT_TIMEOUT_S = 10.0
-CLOSE_TIMEOUT_S = 2.0
 HEARTBEAT_S = 10
 LOST = object()
 """In the inbox: this connection is gone."""
-
-
-class BrokerAway(Exception):
-    """The connection died while it was being set up."""
 
 
 class AmqpEventSource:
@@ -65,13 +58,13 @@ class AmqpEventSource:
         while not self._closed.is_set():
             try:
                 connection = await self._connect()
-            except (*CONNECTION_EXCEPTIONS, TimeoutError, BrokerAway) as error:
+            except AWAY as error:
                 failures += 1
                 if failures == 1:
-                    log.warning("The broker at %s cannot be reached (%s); trying on", self._where(), _said(error))
+                    log.warning("The broker at %s cannot be reached (%s); trying on", where(self._url), _said(error))
                 await self._pause(self._backoff.delay_s(failures))
                 continue
-            log.info("Connected to the broker at %s", self._where())
+            log.info("Connected to the broker at %s", where(self._url))
             failures = 0
             self.connected.set()
             try:
@@ -80,9 +73,9 @@ class AmqpEventSource:
                     yield item
             finally:
                 self.connected.clear()
-                await _close(connection)
+                await close(connection)
             if not self._closed.is_set():
-                log.warning("The broker at %s is gone; trying again until it is back", self._where())
+                log.warning("The broker at %s is gone; trying again until it is back", where(self._url))
                 failures = 1
                 await self._pause(self._backoff.delay_s(failures))
 
@@ -91,22 +84,18 @@ class AmqpEventSource:
         self._inbox.put_nowait(LOST)
 
     async def _connect(self) -> AbstractConnection:
-        try:
-            async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                connection = await aio_pika.connect(self._url, heartbeat=HEARTBEAT_S)
-                try:
-                    await self._bind(connection)
-                except BaseException:
-                    await _close(connection)
-                    raise
-        except asyncio.CancelledError as error:
-            # aiormq ends what waits on a dying connection with CancelledError; only our own cancel counts here.
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                raise
-            raise BrokerAway("the connection was lost") from error
+        connection = await within(CONNECT_TIMEOUT_S, self._open())
         if self._closed.is_set():
             self._inbox.put_nowait(LOST)
+        return connection
+
+    async def _open(self) -> AbstractConnection:
+        connection = await aio_pika.connect(self._url, heartbeat=HEARTBEAT_S)
+        try:
+            await self._bind(connection)
+        except BaseException:
+            await close(connection)
+            raise
         return connection
 
     async def _bind(self, connection: AbstractConnection) -> None:
@@ -144,16 +133,6 @@ class AmqpEventSource:
                 await self._closed.wait()
         except TimeoutError:
             pass
-
-    def _where(self) -> str:
-        parts = urlsplit(self._url)
-        return f"{parts.hostname}:{parts.port or (5671 if parts.scheme == 'amqps' else 5672)}"
-
-
-async def _close(connection: AbstractConnection) -> None:
-    with contextlib.suppress(*CONNECTION_EXCEPTIONS, TimeoutError):
-        async with asyncio.timeout(CLOSE_TIMEOUT_S):
-            await connection.close()
 
 
 def _said(error: BaseException) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 from optivgi.clock import ManualClock, settle
 from optivgi.cycle import CycleSettings, Planner, Ports
 from optivgi.errors import OptiVGIError
+from optivgi.leadership import Leadership, Standing
 from optivgi.ledger import Policy
 from optivgi.limits.base import OneCircuit, SiteSource
 from optivgi.limits.env import ALWAYS
@@ -103,6 +104,7 @@ class Witness:
         self.records: list[CycleRecord] = []
         self.outcomes: list[Outcome] = []
         self.safe: list[tuple[str, int]] = []
+        self.standings: list[tuple[str, Standing]] = []
         self.crashes: list[str] = []
 
     def event(self, event: Event) -> None:
@@ -116,6 +118,9 @@ class Witness:
 
     def protected(self, group: str, connectors: int) -> None:
         self.safe.append((group, connectors))
+
+    def standing(self, group: str, standing: Standing) -> None:
+        self.standings.append((group, standing))
 
     def crashed(self, where: str) -> None:
         self.crashes.append(where)
@@ -135,6 +140,7 @@ class ControlRoom:
         sites: SiteSource | None = None,
         inline: bool = True,
         forms: FormBook | None = None,
+        leadership: Leadership | None = None,
     ) -> None:
         self.inline = inline
         self.clock = ManualClock()
@@ -154,6 +160,7 @@ class ControlRoom:
             settings or CycleSettings(policy=Policy(settle_s=5.0, hold_s=60, dead_band_kw=0.1)),
             observers=(self.witness, *observers),
             backoff=Backoff(first_s=1.0, limit_s=60.0, chance=lambda: 0.0),
+            leadership=leadership,
         )
 
     @asynccontextmanager

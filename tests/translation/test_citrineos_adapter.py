@@ -82,6 +82,24 @@ async def test_a_station_gets_one_command_at_a_time_and_others_do_not_wait(
     assert sending.result()[0].reason == "ST-1 gave no answer within 22 s"
 
 
+async def test_a_command_that_waits_for_its_turn_is_not_sent_once_another_optimizer_may_lead(
+    csms: CitrineOSDouble, clock: ManualClock
+) -> None:
+    answers, leading = AnswersByEvents(clock), {"ST-1"}
+    csms.subscribe(answers.take)
+    messages, graphql = MessageAPI(csms.client(), "http://csms"), GraphQL(csms.client(), "http://csms/v1", clock)
+    translation = CitrineOSTranslation(SITE, clock, graphql, messages, answers, may_command=leading.__contains__)
+    csms.station_says["ST-1"] = None
+    async with asyncio.TaskGroup() as tasks:
+        sending = tasks.create_task(translation.send_power_to_evs([a_command("ST-1", 1), a_command("ST-1", 2)]))
+        await clock.advance(0)
+        leading.clear()
+        await clock.advance(22)
+    assert [body["connectorId"] for _, body in csms.posted] == [1]
+    assert [outcome.status.name for outcome in sending.result()] == ["UNKNOWN", "OFFLINE"]
+    await translation.aclose()
+
+
 async def test_a_command_that_the_csms_did_not_confirm_may_still_be_answered(
     csms: CitrineOSDouble, translation: CitrineOSTranslation, clock: ManualClock
 ) -> None:

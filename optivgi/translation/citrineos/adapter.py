@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from importlib.resources import files
 
@@ -25,6 +25,7 @@ from optivgi.translation.citrineos.rows import snapshot, variables
 log = logging.getLogger("optivgi.translation")
 
 SNAPSHOT_QUERY = files("optivgi.translation.citrineos").joinpath("queries.graphql").read_text(encoding="utf-8")
+NOT_LEADING = "not sent: it is not sure that this optimizer still leads"
 
 
 class CitrineOSTranslation:
@@ -40,12 +41,18 @@ class CitrineOSTranslation:
         *,
         answer_deadline_s: float = ANSWER_DEADLINE_S,
         recorded: RecordedAnswers | None = None,
+        may_command: Callable[[str], bool] = lambda _: True,
     ) -> None:
-        """`recorded` is asked for answers that are late; None where they cannot get lost on their way."""
+        """`recorded` is asked for answers that are late; None where they cannot get lost on their way.
+
+        `may_command` tells by its id whether a station may still be commanded. It is asked right before sending, because a
+        command may have waited for the one before it.
+        """
         self._site, self._clock = site, clock
         self._graphql, self._messages, self._answers = graphql, messages, answers
         self._answer_deadline_s = answer_deadline_s
         self._recorded = recorded
+        self._may_command = may_command
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._doubted: dict[str, frozenset[str]] = {}
         self._awaited: set[Expectation] = set()
@@ -83,6 +90,8 @@ class CitrineOSTranslation:
         except NotSendable as error:
             return Outcome(command, OutcomeStatus.FAILED, str(error))
         async with self._turns[command.station_id]:
+            if not self._may_command(command.station_id):
+                return Outcome(command, OutcomeStatus.OFFLINE, NOT_LEADING)
             sent_at = self._clock.now()
             with self._answers.expect(command.station_id, body) as expectation:
                 undelivered = await self._messages.set_charging_profile(
