@@ -1,4 +1,4 @@
-"""`optivgi doctor`: does every configured service answer, and what to do about those that do not."""
+"""`optivgi doctor`: does every configured service answer, do the files make sense, and what to do if not."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from optivgi.clock import WallClock
+from optivgi.limits.schedule_file import ScheduledLimit
+from optivgi.limits.site_file import load_site
 from optivgi.model.clock import Clock
 from optivgi.settings import OptimizerSettings, load_settings
 from optivgi.translation import probes
@@ -34,11 +36,33 @@ def probes_for(settings: OptimizerSettings, clock: Clock, ocpp_url: str = "") ->
     return asked
 
 
+def file_probes(settings: OptimizerSettings) -> list[Probe]:
+    """The files that the settings name, each read as the optimizer reads it."""
+    view, asked = settings.site_view(), []
+    if (site_file := settings.site_file) is not None:
+
+        async def read_site() -> str:
+            site = await asyncio.to_thread(load_site, site_file, view)
+            circuits = sum(len(tree.circuits) for tree in site.trees.values())
+            return f"makes sense: circuits {circuits}, EVSEs {len(site.evses)}"
+
+        asked.append(Probe("Site file", str(site_file), "mend it, or set SITE_FILE (empty for one circuit)", read_site))
+    if (schedule := settings.limit_schedule_file) is not None:
+
+        async def read_schedule() -> str:
+            await asyncio.to_thread(ScheduledLimit.load, schedule, view.zone, settings.groups)
+            return "makes sense"
+
+        remedy = "mend it, or set LIMIT_SCHEDULE_FILE (empty for none)"
+        asked.append(Probe("Limit schedule", str(schedule), remedy, read_schedule))
+    return asked
+
+
 async def checkup(
     settings: OptimizerSettings, clock: Clock, *, ocpp_url: str = "", more: Sequence[Probe] = ()
 ) -> tuple[Diagnosis, ...]:
     """Asks all services at once. `more` are those that only the caller knows, such as the CSMS's database."""
-    return await probes.examine([*probes_for(settings, clock, ocpp_url), *more])
+    return await probes.examine([*probes_for(settings, clock, ocpp_url), *file_probes(settings), *more])
 
 
 def show(diagnoses: Sequence[Diagnosis], console: Console) -> int:
@@ -55,7 +79,7 @@ def show(diagnoses: Sequence[Diagnosis], console: Console) -> int:
     for one in sick:
         console.print(Text.assemble((f"{one.service}: ", "bold"), one.remedy), soft_wrap=True)
     if not sick:
-        console.print("Every configured service answers.")
+        console.print("Every configured service answers, and every file makes sense.")
     return SICK if sick else HEALTHY
 
 

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from optivgi.algorithms import names
 from optivgi.errors import SettingsError
 from optivgi.model.ev_config import EVConfig, SiteView, When, parse_when
 from optivgi.oversight import PausePolicy
@@ -101,6 +102,13 @@ def _zone(value: object) -> object:
     return ZoneInfo(value)
 
 
+def _algorithm(value: str) -> str:
+    if value not in names():
+        near = get_close_matches(value, names(), n=1)
+        raise ValueError("there is no such algorithm" + (f", did you mean {near[0]}?" if near else ""))
+    return value
+
+
 def _url(*schemes: str) -> AfterValidator:
     def check(value: str) -> str:
         if not value:
@@ -117,6 +125,7 @@ def _url(*schemes: str) -> AfterValidator:
 Kilowatts = Annotated[float, Field(ge=0, le=MOST_KW, allow_inf_nan=False)]
 HttpUrl = Annotated[str, _url("http", "https")]
 AmqpUrl = Annotated[str, _url("amqp", "amqps")]
+AlgorithmName = Annotated[str, AfterValidator(_algorithm)]
 Moment = Annotated[When | None, BeforeValidator(_moment)]
 
 
@@ -193,7 +202,10 @@ class OptimizerSettings(BaseSettings):
         "", "the http or https address at which the CSMS reaches the optimizer, or empty", "http://optivgi:8099"
     )
 
-    algorithm: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")] = _text("go", "the name of an algorithm")
+    algorithm: AlgorithmName = _text("go", f"one of {', '.join(names())}")
+    algorithm_fallback: AlgorithmName = _text(
+        "llf", f"what decides if ALGORITHM gives no good plan: one of {', '.join(names())}"
+    )
     assumed_stay_hours: float = _setting(8.0, "a number of hours above 0 and at most 168", gt=0, le=168)
     planning_interval_s: float = _setting(60.0, "a number of seconds from 1 to 3600", ge=1, le=3600)
     planning_deadline_s: float = _setting(10.0, "a number of seconds above 0 and at most 300", gt=0, le=300)

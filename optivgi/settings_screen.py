@@ -13,6 +13,7 @@ from csms.settings import CsmsSettings
 from csms.settings import load_settings as load_csms_settings
 from optivgi.settings import ConnSettings, OptimizerSettings, effective, load_settings
 from optivgi.settings_report import SettingLine, env_name
+from optivgi.site_setup import site_setup
 from simulator.settings import SimulatorSettings
 from simulator.settings import load_settings as load_simulator_settings
 
@@ -29,8 +30,9 @@ DEMO_ONLY = {
 
 
 def print_effective() -> None:
-    """Prints every setting once, with its value, source and users; raises the settings errors of each program."""
-    load_settings()
+    """Prints every setting once, with its value, source and users; raises the settings errors of each program,
+    and those of the files that they name."""
+    site_setup(load_settings())
     load_csms_settings()
     load_simulator_settings()
     table = Table(box=None, padding=(0, 2, 0, 0))

@@ -216,7 +216,12 @@ def _beside(work: Coroutine[None, None, None], stack: AsyncExitStack) -> None:
 
 
 def _planner(settings: OptimizerSettings) -> Ladder:
-    return Ladder(settings.algorithm, deadline_s=settings.planning_deadline_s, monotonic=time.perf_counter)
+    return Ladder(
+        settings.algorithm,
+        (settings.algorithm_fallback,),
+        deadline_s=settings.planning_deadline_s,
+        monotonic=time.perf_counter,
+    )
 
 
 def _cycle_settings(settings: OptimizerSettings) -> CycleSettings:

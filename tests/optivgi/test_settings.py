@@ -10,6 +10,7 @@ import pytest
 
 from optivgi.errors import SettingsError
 from optivgi.settings import OptimizerSettings, effective, load_settings
+from optivgi.settings_screen import print_effective
 
 EnvFile = Callable[[str], Path]
 
@@ -104,6 +105,28 @@ def test_every_problem_is_listed_at_once_with_value_bound_and_remedy(env_file: E
         "STATION_GROUPS puts station 'S1' in 'a' and in 'b': choose one",
         "CONN_09_...: XX is 09, but STATION_IDS has 6 stations: use 01 to 06",
     ]
+
+
+def test_an_unknown_algorithm_is_a_problem_among_the_others(env_file: EnvFile) -> None:
+    known = "cost, edf, equal, fair, fcfs, go, llf, pulp, round_robin"
+    assert problems_of(env_file("ALGORITHM=fairr\nALGORITHM_FALLBACK=magic\nVOLTAGE=0\n")) == [
+        "VOLTAGE is '0'; it must be a number of volts above 0 and at most 1000 (phase voltage), e.g. VOLTAGE=240.0",
+        "ALGORITHM is 'fairr': there is no such algorithm, did you mean fair?; "
+        f"it must be one of {known}, e.g. ALGORITHM=go",
+        "ALGORITHM_FALLBACK is 'magic': there is no such algorithm; it must be what decides if ALGORITHM gives no good "
+        f"plan: one of {known}, e.g. ALGORITHM_FALLBACK=llf",
+    ]
+
+
+def test_the_listing_reads_the_files_that_settings_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "site.toml").write_text('[[circuit]]\nid = "main"\nlimit_amps = 63\n')
+    monkeypatch.setenv("SITE_FILE", "site.toml")
+    monkeypatch.setenv("LIMIT_SCHEDULE_FILE", "none.csv")
+    with pytest.raises(SettingsError) as caught:
+        print_effective()
+    assert "site.toml line 3: circuit[0].limit_amps is not a field" in caught.value.problems[0]
+    assert "LIMIT_SCHEDULE_FILE is 'none.csv', which cannot be read" in caught.value.problems[1]
 
 
 @pytest.mark.parametrize("value", ["inf", "-1", "nan", "1e9", "thirty"])

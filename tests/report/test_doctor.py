@@ -118,6 +118,21 @@ def test_what_is_asked_follows_the_settings() -> None:
     assert [probe.service for probe in with_ocpp][-1] == "OCPP 1.6 websocket"
 
 
+async def test_the_files_that_settings_name_are_read(tmp_path: Path) -> None:
+    site, schedule = tmp_path / "site.toml", tmp_path / "limits.csv"
+    site.write_text('[[circuit]]\nid = "main"\n\n[[evse]]\nstation_id = "ST-01"\n')
+    schedule.write_text("from,to,kw\n17:00,20:00,-5\n")
+
+    named = settings(site_file=site, limit_schedule_file=schedule, station_ids=("ST-01",))
+    good, bad = await probes.examine(doctor.file_probes(named))
+
+    assert (good.healthy, good.detail) == (True, "makes sense: circuits 1, EVSEs 1")
+    assert not bad.healthy
+    assert "limits.csv line 2: kw is '-5'; it must be a number of kW, 0 or more" in bad.detail
+    assert "LIMIT_SCHEDULE_FILE" in bad.remedy
+    assert doctor.file_probes(settings()) == []
+
+
 async def test_the_callers_own_probes_are_asked_too() -> None:
     async def refuse() -> str:
         raise Refused("the database does not answer")
