@@ -114,6 +114,7 @@ async def run_cycle(group: Group, ports: Ports, settings: CycleSettings, reasons
     group.may_raise = not record.unreadable
     if group.snapshot is None:
         return record
+    record.facts_age_s = group.snapshot.age_s(record.at)
     group.shares = safe_shares(
         group.site, group.snapshot.connectors, when.now, settings.lead_s, settings.least_connectors
     )
@@ -344,11 +345,11 @@ def _account_for(record: CycleRecord, group: Group, plan: Plan | None, framing: 
     snapshot, ledger = group.snapshot, group.ledger
     if snapshot is None:
         return
-    record.plan = plan
     record.alarms = group.oversight.alarms(when.now)
     record.forms = group.oversight.book.unusual()
     evs = {ev.ev_id: ev for ev in snapshot.evs}
     if plan is not None:
+        record.algorithm, record.notes = plan.algorithm, plan.notes
         changes = next_changes(framing.problem, plan)
         rows = zip(framing.problem.ev_ids, plan.reasons, changes, strict=True)
         record.decisions = tuple(_decision(group, evs[ev_id], reason, change) for ev_id, reason, change in rows)

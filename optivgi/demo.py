@@ -188,4 +188,5 @@ def _tell_speed(console: Console, scheduler: Scheduler) -> None:
     cycles = [sum(v for k, v in record.hops_ms.items() if k != "answer") for record in scheduler.history]
     if cycles:
         middle = sorted(cycles)[len(cycles) // 2]
-        console.print(f"{len(cycles)} planning cycles, median {middle:.0f} ms from wake-up to commands sent")
+        count = scheduler.history[-1].number
+        console.print(f"{count} planning cycles, median {middle:.0f} ms from wake-up to commands sent")

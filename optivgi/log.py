@@ -108,7 +108,7 @@ class SiteLog:
         self._tell_evs(told, record)
         self._tell_planning(told, record)
         self._tell_trouble(told, record)
-        if record.plan is not None:
+        if record.algorithm:
             self._tell_curtailment(told, record)
 
     def outcome(self, group: str, outcome: Outcome) -> None:  # noqa: ARG002 - stations are named already
@@ -177,11 +177,11 @@ class SiteLog:
     def _tell_planning(self, told: _Told, record: CycleRecord) -> None:
         if record.undecided and not told.undecided:
             log.warning("No plan%s: %s; allocations stay as they are", self._of(record.group), record.undecided)
-        elif told.undecided and not record.undecided and record.plan is not None:
+        elif told.undecided and not record.undecided and record.algorithm:
             log.info("Planning%s works again", self._of(record.group))
         told.undecided = bool(record.undecided)
-        if record.plan is not None:
-            notes = frozenset(note for note in record.plan.notes if not note.startswith("EV "))
+        if record.algorithm:
+            notes = frozenset(note for note in record.notes if not note.startswith("EV "))
             for note in sorted(notes - told.notes):
                 log.warning("%s", note)
             told.notes = notes

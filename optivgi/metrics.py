@@ -94,7 +94,7 @@ class Metrics:
         self._forms.clear()
         for station_kind, form in record.forms.items():
             self._forms.labels(station_kind, form).set(1)
-        if record.plan is not None:
+        if record.algorithm:
             self._allocated.labels(record.group).set(record.allocated_kw)
             self._requested.labels(record.group).set(record.requested_kw)
         if record.limit is not None:

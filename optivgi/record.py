@@ -11,11 +11,11 @@ from optivgi.account import Key
 from optivgi.leadership import Standing
 from optivgi.model.ev import EV
 from optivgi.model.limit_series import LimitStep
-from optivgi.model.plan import Plan, Reason
+from optivgi.model.plan import Reason
 from optivgi.model.snapshot import RefusedEV, Snapshot
 from optivgi.outlook import NextChange
 from optivgi.oversight import Alarm
-from optivgi.translation.base import Event, Outcome, PowerCommand
+from optivgi.translation.base import Event, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,8 @@ class OutOfControl:
 class CycleRecord:
     """One cycle of one station group. `outcomes` grows while stations answer; all else is final.
 
-    `unreadable` says why the facts are not fresh, `undecided` why there is no new plan; both are empty if all is well.
+    Records are kept for a while, so they hold what is told of a cycle and no more: not the plan's arrays, and the snapshot
+    only in the newest one. `algorithm` is whose plan it is, empty if there is none. `unreadable` says why the facts are not fresh, `undecided` why there is no new plan; both are empty if all is well.
     """
 
     group: str
@@ -51,10 +52,12 @@ class CycleRecord:
     at: datetime
     reasons: tuple[str, ...]
     snapshot: Snapshot | None = None
+    facts_age_s: float | None = None
     unreadable: str = ""
     undecided: str = ""
     limit: LimitStep | None = None
-    plan: Plan | None = None
+    algorithm: str = ""
+    notes: tuple[str, ...] = ()
     decisions: tuple[EVDecision, ...] = ()
     refused: tuple[RefusedEV, ...] = ()
     out_of_control: tuple[OutOfControl, ...] = ()
@@ -64,7 +67,7 @@ class CycleRecord:
     """What meters and stations show to be wrong now."""
     forms: Mapping[str, str] = field(default_factory=dict)
     """Kinds of stations that take profiles only in a form of their own, and that form in words."""
-    commands: list[PowerCommand] = field(default_factory=list)
+    commands: int = 0
     outcomes: list[Outcome] = field(default_factory=list)
     hops_ms: dict[str, float] = field(default_factory=dict)
     """Real milliseconds of each hop: read, frame, decide, dispatch; answer is until the last station's answer."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import groupby
 
@@ -31,7 +30,8 @@ LIMIT = "limit changes"
 RETRY = "retry"
 CRASH_PAUSE_S = 5.0
 UNSURE_PAUSE_S = 1.0
-HISTORY = 500
+HISTORY = 50
+"""How many cycles of each station group are kept."""
 
 
 class Scheduler:
@@ -66,8 +66,8 @@ class Scheduler:
         self._wakeups = Wakeups(ports.clock, groups, group_of, interval_s, gather_s)
         self._failures = dict.fromkeys(groups, 0)
         self._was_protected = dict.fromkeys(groups, False)
-        self.history: deque[CycleRecord] = deque(maxlen=HISTORY)
-        """The newest cycles of all groups, oldest first."""
+        self.history: list[CycleRecord] = []
+        """The newest cycles of each group, oldest first."""
         self.ready = asyncio.Event()
 
     async def run(self) -> None:
@@ -141,13 +141,13 @@ class Scheduler:
             reasons = (METERED,)
         if reasons or overdue:
             record = await run_cycle(group, self._ports, self._settings, reasons or (TIMER,))
-            self.history.append(record)
+            self._keep(record)
             self._retry(record)
         commands = self._wave(group)
         for _, batch in groupby(sorted(commands, key=_station), key=_station):
             sending.create_task(self._deliver(group, tuple(batch)))
         if (latest := self._latest(group)) is not None:
-            latest.commands.extend(commands)
+            latest.commands += len(commands)
         if record is not None:
             record.hops_ms["dispatch"] = (asyncio.get_running_loop().time() - started) * 1000 - sum(
                 record.hops_ms.values()
@@ -214,6 +214,14 @@ class Scheduler:
         self._was_protected[group.name] = protected
         if all(self._was_protected.values()):
             self.ready.set()
+
+    def _keep(self, record: CycleRecord) -> None:
+        kept = [place for place, one in enumerate(self.history) if one.group == record.group]
+        for place in kept[-1:]:
+            self.history[place].snapshot = None
+        if len(kept) >= HISTORY:
+            del self.history[kept[0]]
+        self.history.append(record)
 
     def _latest(self, group: Group) -> CycleRecord | None:
         return next((record for record in reversed(self.history) if record.group == group.name), None)

@@ -90,7 +90,7 @@ def newest(history: Sequence[CycleRecord], last: int, group: str | None = None) 
 
 def cycle_json(record: CycleRecord, ev_id: str | None = None) -> dict[str, Any]:
     """One cycle: what made it run, the limit and who set it, what every EV gets and why, and what stations answered."""
-    limit, plan = record.limit, record.plan
+    limit = record.limit
     mine = {one.ev.ev_id: one for one in record.decisions if ev_id in (None, one.ev.ev_id)}
     return {
         "group": record.group,
@@ -98,11 +98,11 @@ def cycle_json(record: CycleRecord, ev_id: str | None = None) -> dict[str, Any]:
         "at": record.at.isoformat(),
         "reasons": list(record.reasons),
         "limit": None if limit is None else {"limit_kw": limit.limit_kw, "source": limit.source},
-        "algorithm": None if plan is None else plan.algorithm,
-        "notes": [] if plan is None else list(plan.notes),
+        "algorithm": record.algorithm or None,
+        "notes": list(record.notes),
         "unreadable": record.unreadable,
         "undecided": record.undecided,
-        "facts_age_s": None if record.snapshot is None else round(record.snapshot.age_s(record.at), 3),
+        "facts_age_s": None if record.facts_age_s is None else round(record.facts_age_s, 3),
         "allocated_kw": round(record.allocated_kw, 3),
         "requested_kw": round(record.requested_kw, 3),
         "evs": [_decision_json(decision) for decision in mine.values()],
@@ -123,7 +123,7 @@ def cycle_json(record: CycleRecord, ev_id: str | None = None) -> dict[str, Any]:
         ],
         "forms": dict(record.forms),
         "unprotected": sorted({station_id for station_id, _ in record.unprotected}),
-        "commands": len(record.commands),
+        "commands": record.commands,
         "outcomes": [_outcome_json(one) for one in record.outcomes if ev_id in (None, one.command.ev_id)],
         "hops_ms": {name: round(took_ms, 3) for name, took_ms in record.hops_ms.items()},
     }

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 import threading
+from collections import Counter
 from datetime import timedelta
 
 import pytest
 
+from optivgi.algorithms import algorithm
 from optivgi.clock import ManualClock
 from optivgi.cycle import CycleSettings, Ports
 from optivgi.errors import PlanningError, Unreachable
@@ -16,8 +19,8 @@ from optivgi.model.limit_series import LimitSeries, LimitStep
 from optivgi.model.plan import Plan
 from optivgi.model.problem import Problem
 from optivgi.model.snapshot import RefusedEV
-from optivgi.scheduler import Scheduler
-from optivgi.testing import FakeEventSource, FakeTranslation, a_connector, an_ev
+from optivgi.scheduler import HISTORY, Scheduler
+from optivgi.testing import MOMENT, FakeEventSource, FakeTranslation, a_connector, an_ev
 from optivgi.translation.base import OutcomeStatus
 from tests.optivgi.control_room import ControlRoom, FakeLimit, FakePlanner, equal_plan, evs
 
@@ -310,6 +313,32 @@ async def test_the_cycle_record_tells_the_whole_story() -> None:
         assert [outcome.status for outcome in record.outcomes] == [OutcomeStatus.ACCEPTED] * 5
         assert set(record.hops_ms) == {"read", "frame", "decide", "dispatch", "answer"}
         assert all(took_ms >= 0 for took_ms in record.hops_ms.values())
+
+
+async def test_what_is_kept_of_old_cycles_is_small() -> None:
+    """An EV weighs a few hundred bytes in a record, whatever the number of cells and connectors."""
+    room = ControlRoom(limit_kw=100, stations=60, planner=algorithm("go"))
+    async with room.open():
+        await room.arrive(*(an_ev(str(n), departure=MOMENT + timedelta(hours=1 + n / 30)) for n in range(1, 61)))
+        for _ in range(HISTORY + 10):
+            room.scheduler.wake("again")
+            await room.a_moment()
+        history = room.scheduler.history
+        assert len(history) == HISTORY
+        assert len(history[-1].decisions) == 60
+        assert len(pickle.dumps(history[-2])) < 400 * 60
+
+
+async def test_a_busy_group_does_not_push_out_the_cycles_of_a_quiet_one() -> None:
+    room = ControlRoom()
+    room.scheduler = Scheduler(
+        Ports(room.csms, FakeLimit(3.0), FakePlanner(), room.clock), room.source, ["busy", "quiet"], lambda _: "busy"
+    )
+    async with room.open():
+        for _ in range(HISTORY + 10):
+            room.scheduler.wake("again", "busy")
+            await room.a_moment()
+        assert Counter(record.group for record in room.scheduler.history) == {"busy": HISTORY, "quiet": 1}
 
 
 async def test_groups_are_controlled_apart() -> None:
