@@ -10,14 +10,16 @@ PAUSED_KW = 1e-9
 NOISE_KW = 0.25
 NOISE_SHARE = 0.05
 """A meter and a voltage are not exact: so much above its limit is still at its limit."""
+STRIKES = 2
 DRAWS_KW = 0.3
 """A paused EV that draws more than this is not paused; its electronics may draw less."""
 
 
 @dataclass(frozen=True, slots=True)
 class AdherenceSettings:
-    """`adherence_s`: how long an EV may exceed its limit until the alarm. `settle_s`: how long an EV may take to follow.
-    A sample older than `fresh_s` judges nothing. What did not help is tried again after `retry_s`."""
+    """`adherence_s`: how long an EV may exceed its limit until the alarm, if no second sample shows it before. `settle_s`:
+    how long an EV may take to follow. A sample older than `fresh_s` judges nothing. What did not help is tried again after
+    `retry_s`."""
 
     adherence_s: float = 20.0
     settle_s: float = 5.0
@@ -28,11 +30,12 @@ class AdherenceSettings:
 @dataclass(frozen=True, slots=True)
 class Sample:
     """A meter's newest word about an EV. `allowed_kw` is the most that it was allowed within the settling time before it
-    (None: nobody knows)."""
+    (None: nobody knows); `changing` says that its profile was replaced within that time."""
 
     measured_kw: float
     measured_at: datetime
     allowed_kw: float | None
+    changing: bool = False
 
 
 class Stage(StrEnum):
@@ -56,7 +59,8 @@ class Action(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Conduct:
     """How one EV has kept to its limits. `drawn_kw` is what it drew when it was last seen to exceed them, and `since` when
-    it may have begun to; `stepped_at` is when the last step was taken, and `seen_at` the newest sample that was judged."""
+    it may have begun to; `stepped_at` is when the last step was taken, `seen_at` the newest sample that was judged, and
+    `strikes` counts those that show too much although its last step had time to help."""
 
     stage: Stage = Stage.OBEYS
     since: datetime | None = None
@@ -64,6 +68,7 @@ class Conduct:
     seen_at: datetime | None = None
     stepped_at: datetime | None = None
     floored: bool = False
+    strikes: int = 0
 
     @property
     def overdraw_kw(self) -> float | None:
@@ -71,8 +76,10 @@ class Conduct:
         return None if self.since is None else self.drawn_kw
 
     def alarming(self, now: datetime, settings: AdherenceSettings) -> bool:
-        """Whether it has drawn too much for too long."""
-        return self.since is not None and now - self.since >= timedelta(seconds=settings.adherence_s)
+        """Whether it has drawn too much for too long: after being told again, or for `adherence_s`."""
+        if self.since is None or self.stepped_at is None:
+            return False
+        return self.strikes >= STRIKES or now - self.since >= timedelta(seconds=settings.adherence_s)
 
     def due(self, settings: AdherenceSettings) -> datetime | None:
         """When something is to be done about it next, if nothing changes."""
@@ -80,7 +87,7 @@ class Conduct:
             return None
         alarm = self.since + timedelta(seconds=settings.adherence_s)
         step = self.stepped_at + timedelta(seconds=_patience_s(self.stage, settings))
-        return min(step, alarm) if self.stepped_at < alarm else step
+        return step if self.strikes >= STRIKES or self.stepped_at >= alarm else min(step, alarm)
 
 
 def judged(
@@ -88,9 +95,10 @@ def judged(
 ) -> tuple[Conduct, Action | None]:
     """What `sample` says of the EV, and what to do now.
 
-    A draw above the limit counts from the first sample on, and its profile is sent again. If that does not help within
-    half of `adherence_s`, other steps follow; a pause that is not kept becomes the minimum first. Once it keeps to its
-    limit all is forgiven. Without a fresh sample nothing is judged and nothing is forgiven.
+    A draw above the limit counts from the first sample on, and its profile is sent again, but not while its profile
+    changes. If a later sample shows that this did not help, other steps follow after half of `adherence_s`; a pause that
+    is not kept becomes the minimum first. Once it keeps to its limit all is forgiven. Without a fresh sample nothing is
+    judged and nothing is forgiven.
     """
     if sample is None or sample.allowed_kw is None or (now - sample.measured_at).total_seconds() > settings.fresh_s:
         return conduct, None
@@ -99,10 +107,18 @@ def judged(
             return Conduct(seen_at=sample.measured_at, floored=conduct.floored), None
         conduct = _exceeding(conduct, sample, timedelta(seconds=settings.adherence_s / 2))
         if conduct.stage is Stage.OBEYS:
-            return replace(conduct, stage=Stage.RESENT, stepped_at=now), Action.RESEND
-    if conduct.since is None or conduct.stepped_at is None:
+            if sample.changing:
+                return conduct, None
+            return replace(conduct, stage=Stage.RESENT, stepped_at=now, strikes=1), Action.RESEND
+        if conduct.stepped_at is not None and sample.measured_at >= conduct.stepped_at + timedelta(
+            seconds=settings.settle_s
+        ):
+            conduct = replace(conduct, strikes=conduct.strikes + 1)
+    if conduct.since is None or conduct.stepped_at is None or conduct.seen_at is None:
         return conduct, None
     if (now - conduct.stepped_at).total_seconds() < _patience_s(conduct.stage, settings):
+        return conduct, None
+    if conduct.seen_at < conduct.stepped_at + timedelta(seconds=settings.settle_s):
         return conduct, None
     return _next_step(replace(conduct, stepped_at=now), sample)
 

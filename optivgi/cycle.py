@@ -130,7 +130,7 @@ async def run_cycle(group: Group, ports: Ports, settings: CycleSettings, reasons
         hold(group, settings, when)
     else:
         group.decided_at = when.at
-        _aim(group, plan, framing)
+        _aim(group, plan, framing, when)
     if group.snapshot.age_s(when.now) > settings.stale_hold_s:
         group.targets = {key: min(kw, group.shares.get(key, 0.0)) for key, kw in group.targets.items()}
     _account_for(record, group, plan, framing, when)
@@ -164,12 +164,16 @@ async def _read(group: Group, ports: Ports) -> str:
 def _take_in(group: Group, snapshot: Snapshot, when: Instant) -> None:
     ledger, oversight = group.ledger, group.oversight
     ledger.observe(snapshot, when)
-    group.news = oversight.look(snapshot, when.now)
-    overdraws = oversight.overdraws()
-    for key in {*ledger.overdrawn, *overdraws}:
-        ledger.overdraw(key, overdraws.get(key))
+    group.news = oversight.look(snapshot, when.now, group.site)
+    _count_overdraws(group)
     for key in oversight.spoilt():
         ledger.spoilt(key)
+
+
+def _count_overdraws(group: Group) -> None:
+    overdraws = group.oversight.overdraws()
+    for key in {*group.ledger.overdrawn, *overdraws}:
+        group.ledger.overdraw(key, overdraws.get(key))
 
 
 async def _attempt(reading: Awaitable[_T]) -> _T | TranslationError:
@@ -236,13 +240,13 @@ async def _decide(group: Group, ports: Ports, settings: CycleSettings, problem: 
         return None, str(error)
 
 
-def _aim(group: Group, plan: Plan, framing: Framing) -> None:
+def _aim(group: Group, plan: Plan, framing: Framing, when: Instant) -> None:
     """New targets: the plan's first cell, and the safe share for an EV whose data make no sense."""
     accounts = group.ledger.accounts.values()
     planned = dict(zip(framing.problem.ev_ids, plan.power_kw[:, 0].tolist(), strict=True))
     group.targets = {
         account.key: group.oversight.target_kw(
-            account.key, planned.get(account.ev_id, group.shares.get(account.key, 0.0))
+            account.key, planned.get(account.ev_id, group.shares.get(account.key, 0.0)), when.now
         )
         for account in accounts
     }
@@ -302,6 +306,7 @@ async def deliver(
         for outcome in outcomes:
             group.oversight.learned(outcome, sent_at, when.now)
             group.ledger.learned(outcome, when)
+        _count_overdraws(group)
     return outcomes
 
 

@@ -11,11 +11,11 @@ from datetime import datetime
 from typing import TextIO
 
 from optivgi.account import Key
+from optivgi.alarm import Alarm, AlarmKind
 from optivgi.leadership import Role, Standing
 from optivgi.model.charging_profile import Purpose
 from optivgi.model.clock import Clock
 from optivgi.model.plan import Binding
-from optivgi.oversight import Alarm, AlarmKind
 from optivgi.record import CycleRecord, EVDecision
 from optivgi.translation.base import Event, Outcome, OutcomeStatus
 
@@ -216,7 +216,7 @@ class SiteLog:
                 log.warning("ALARM — %s", alarm.text)
         for about, alarm in told.alarms.items():
             if about not in alarms:
-                log.info("Over: %s of EV %s at %s", alarm.kind.value, alarm.ev_id, alarm.key[0])
+                log.info("Over: %s of %s", alarm.kind.value, alarm.about)
         told.alarms = alarms
         for kind, form in record.forms.items():
             if told.forms.get(kind) != form:

@@ -7,8 +7,8 @@ from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
+from optivgi.alarm import AlarmKind
 from optivgi.leadership import Role, Standing
-from optivgi.oversight import AlarmKind
 from optivgi.record import CycleRecord
 from optivgi.translation.base import Event, Outcome
 

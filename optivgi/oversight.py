@@ -17,23 +17,31 @@ from optivgi.adherence import (
     AdherenceSettings,
     Conduct,
     Sample,
+    Stage,
+    exceeds,
     given,
     judged,
 )
+from optivgi.alarm import Alarm, AlarmKind
 from optivgi.allowance import Allowance
 from optivgi.model.charging_profile import Purpose
 from optivgi.model.ev import EV, Connector
 from optivgi.model.framing import EVState
+from optivgi.model.site import Site
 from optivgi.model.snapshot import Snapshot
 from optivgi.model.units import is_aware
 from optivgi.model.wire import wire_minimum
+from optivgi.overload import FOLLOW_S, Drawn, Overload, overloads
 from optivgi.profile_form import Form, FormBook, Model, Setting, Slot, reshaped
-from optivgi.translation.base import Outcome, OutcomeStatus, PowerCommand
+from optivgi.proof import ASK_AFTER_S, Cut, Trust
+from optivgi.translation.base import Outcome, OutcomeStatus, PowerCommand, StationRequest, Wish
 from optivgi.usage import Draw, Usage, UsageSettings, held, silent_s, used
 from optivgi.wake import Phase, Seen, Sleeper, WakeSettings, watched
 
 REFUSED = frozenset({OutcomeStatus.REJECTED, OutcomeStatus.NOT_SUPPORTED})
 ZERO_KW = 1e-9
+SETTLED_S = 0.5
+"""So much after the settling time a meter is asked, not to be a moment too early."""
 
 
 class PausePolicy(StrEnum):
@@ -51,29 +59,13 @@ class OversightSettings:
     usage: UsageSettings = field(default_factory=UsageSettings)
     wake: WakeSettings = field(default_factory=WakeSettings)
     pause: PausePolicy = PausePolicy.MINIMUM
+    asks: bool = True
+    """Whether meters are asked when there is doubt, instead of waiting for what they tell by themselves."""
 
     @property
     def keep_s(self) -> float:
         """How far back it matters what was allowed."""
         return self.adherence.fresh_s + max(self.usage.ramp_s, self.adherence.settle_s)
-
-
-class AlarmKind(StrEnum):
-    """What is wrong."""
-
-    OVERDRAW = "overdraw"
-    NO_PAUSE = "no pause"
-    ASLEEP = "asleep"
-
-
-@dataclass(frozen=True, slots=True)
-class Alarm:
-    """Something at a connector that a site manager must know. `text` says what, and what is done about it."""
-
-    kind: AlarmKind
-    key: Key
-    ev_id: str
-    text: str
 
 
 @dataclass(slots=True)
@@ -85,6 +77,9 @@ class _Watched:
     conduct: Conduct = field(default_factory=Conduct)
     usage: Usage = field(default_factory=Usage)
     sleeper: Sleeper = field(default_factory=Sleeper)
+    cut: Cut | None = None
+    ask_at: datetime | None = None
+    """When its meter is to be asked, if it has not told by then."""
 
     @property
     def least_kw(self) -> float:
@@ -108,11 +103,18 @@ class Oversight:
     """Stations that get no 0 to see whether it is that which they refuse."""
     _situation: object = None
     """What followed from the last look."""
+    _trust: Trust = field(default_factory=Trust)
+    _sites: list[tuple[datetime, Site]] = field(default_factory=list)
+    """The site with its limits as it was at every look of the last seconds."""
+    _overloads: tuple[Overload, ...] = ()
     _standing_in: dict[Key, float] = field(default_factory=dict)
     """Connectors whose safe start was replaced by a profile for one transaction, and the most that it allows."""
 
-    def look(self, snapshot: Snapshot, now: datetime) -> bool:
-        """Takes in a fresh read; the answer is whether something follows from it that is worth a new plan."""
+    def look(self, snapshot: Snapshot, now: datetime, site: Site | None = None) -> bool:
+        """Takes in a fresh read; the answer is whether something follows from it that is worth a new plan.
+
+        `site` is the site with the limits that hold now, if they are known.
+        """
         self._connectors = {connector.key: connector for connector in snapshot.connectors}
         present: dict[Key, _Watched] = {}
         for ev in snapshot.evs:
@@ -130,6 +132,7 @@ class Oversight:
         for key, one in present.items():
             if not self._in_flight.get(key):
                 self._judge(key, one, now)
+        self._overloads = self._overloaded(site, now)
         before, self._situation = self._situation, self._what_follows(now)
         return bool(self._resend) or self._situation != before
 
@@ -137,8 +140,9 @@ class Oversight:
         """Connectors that count at least so many kW, whatever their profiles say."""
         drawn = {key: one.least_kw for key, one in self._watched.items() if key[0] in self._no_pause}
         for key, one in self._watched.items():
-            if one.conduct.overdraw_kw is not None:
-                drawn[key] = max(one.conduct.overdraw_kw, drawn.get(key, 0.0))
+            counts = (one.conduct.overdraw_kw, None if one.cut is None else one.cut.drawn_kw, self._blamed_kw(key))
+            if known := [kw for kw in counts if kw is not None]:
+                drawn[key] = max(*known, drawn.get(key, 0.0))
         ended = {key: kw for key, kw in self._standing_in.items() if key not in self._watched}
         return {**ended, **drawn}
 
@@ -167,26 +171,49 @@ class Oversight:
         one = self._watched.get(key)
         if one is None:
             return ""
-        if one.conduct.alarming(now, self.settings.adherence):
-            return f"it draws {one.conduct.drawn_kw:.1f} kW whatever it is allowed"
+        if one.conduct.since is not None and one.conduct.stage is not Stage.OBEYS:
+            again = (
+                "whatever it is allowed" if one.conduct.alarming(now, self.settings.adherence) else "more than it may"
+            )
+            return f"it draws {one.conduct.drawn_kw:.1f} kW, {again}"
+        if (blamed_kw := self._blamed_kw(key)) is not None:
+            return f"it draws {blamed_kw:.1f} kW, and nobody knows what it may"
         return "its station does not pause" if key[0] in self._no_pause and one.ev.energy_needed_kwh <= 0 else ""
 
-    def target_kw(self, key: Key, planned_kw: float) -> float:
-        """What is to be sent in place of what was planned."""
+    def target_kw(self, key: Key, planned_kw: float, now: datetime) -> float:
+        """What is to be sent in place of what was planned. Who was just told again is not told something else."""
         one = self._watched.get(key)
         if one is None:
             return planned_kw
+        if one.conduct.stage is Stage.RESENT and not one.conduct.alarming(now, self.settings.adherence):
+            allowed_kw = one.allowance.most_kw(now, now)
+            planned_kw = planned_kw if allowed_kw is None else allowed_kw
         if key[0] in self._no_pause:
             return max(planned_kw, one.least_kw)
         return one.sleeper.target_kw(planned_kw, one.least_kw)
 
     def alarms(self, now: datetime) -> tuple[Alarm, ...]:
         """All that is wrong now."""
-        return tuple(alarm for key, one in self._watched.items() for alarm in self._alarms(key, one, now))
+        over = (Alarm(AlarmKind.OVERLOAD, (one.circuit_id, 0), "", str(one)) for one in self._overloads)
+        return (*over, *(alarm for key, one in self._watched.items() for alarm in self._alarms(key, one, now)))
 
     def next_due(self, now: datetime) -> datetime | None:
         """When to look again at the latest, because a step is due then."""
         return min((at for one in self._watched.values() for at in self._dues(one) if at > now), default=None)
+
+    def wishes(self, now: datetime) -> tuple[StationRequest, ...]:
+        """What stations are to be asked for now; each wish is told once."""
+        return tuple(self._wishes(now))
+
+    def _wishes(self, now: datetime) -> Iterator[StationRequest]:
+        for key, one in self._watched.items():
+            if one.ask_at is None or one.ask_at > now:
+                continue
+            told = one.ev.measured_at is not None and is_aware(one.ev.measured_at) and one.ev.measured_at >= one.ask_at
+            settled = one.cut and one.cut.confirmed_at + timedelta(seconds=self.settings.adherence.settle_s + SETTLED_S)
+            one.ask_at = settled if settled and settled > now else None
+            if not told:
+                yield StationRequest(Wish.METER, *key)
 
     @property
     def watching(self) -> bool:
@@ -280,7 +307,9 @@ class Oversight:
         if one is None or one.allowance.transaction_id != command.profile.transaction_id:
             return
         if accepted:
+            drew_kw = self._may_draw_kw(one, now)
             one.allowance = one.allowance.confirmed(command, sent_at, now, self.settings.keep_s)
+            self._expect(key, one, drew_kw, now)
         elif outcome.status not in NOT_INSTALLED:
             one.allowance = one.allowance.doubted(command, sent_at)
 
@@ -291,7 +320,9 @@ class Oversight:
             settled = ev.measured_at - timedelta(seconds=settings.adherence.settle_s)
             ramped = ev.measured_at - timedelta(seconds=settings.usage.ramp_s)
             allowed_kw = one.allowance.most_kw(settled, ev.measured_at)
-            sample = Sample(ev.measured_kw, ev.measured_at, allowed_kw)
+            changing = any(settled < sent.since <= ev.measured_at for sent in one.allowance.sent)
+            sample = Sample(ev.measured_kw, ev.measured_at, allowed_kw, changing)
+            self._prove(key[0], one, ev.measured_kw, ev.measured_at, now)
             draw = Draw(ev.measured_kw, ev.measured_at, one.allowance.least_kw(ramped, ev.measured_at))
         one.conduct, action = judged(one.conduct, sample, now, settings.adherence)
         self._act(key, one, action)
@@ -300,6 +331,74 @@ class Oversight:
         if draw is not None and one.conduct.since is None and one.sleeper.phase in (Phase.NONE, Phase.GIVEN_UP):
             one.usage = used(one.usage, draw, now, ev.max_kw, settings.usage)
         one.sleeper = watched(one.sleeper, self._seen(one, now), settings.wake)
+
+    def _prove(self, station_id: str, one: _Watched, measured_kw: float, measured_at: datetime, now: datetime) -> None:
+        """Takes a sample as the answer to whether a cut is followed."""
+        if one.cut is None:
+            return
+        settings = self.settings.adherence
+        if one.cut.is_followed(measured_kw, measured_at):
+            self._trust.earned(station_id)
+            one.cut = one.ask_at = None
+        elif one.cut.is_over(measured_at, now, settings.settle_s, settings.adherence_s):
+            one.cut = None
+
+    def _expect(self, key: Key, one: _Watched, drew_kw: float | None, now: datetime) -> None:
+        """After a change: what its meter has to tell, and when it is asked. A station that proved itself is not."""
+        if not self.settings.asks:
+            return
+        allowed_kw = replace(one.allowance, sent=one.allowance.sent[-1:]).most_kw(now, now)
+        settled = now + timedelta(seconds=self.settings.adherence.settle_s + SETTLED_S)
+        one.cut = None
+        if one.conduct.since is not None:
+            one.ask_at = settled
+        elif allowed_kw is not None and not self._trust.has(key[0]):
+            if drew_kw is not None and exceeds(drew_kw, allowed_kw):
+                one.cut, one.ask_at = Cut(drew_kw, allowed_kw, now), now + timedelta(seconds=ASK_AFTER_S)
+            elif allowed_kw < one.ev.max_kw:
+                one.ask_at = settled
+
+    def _may_draw_kw(self, one: _Watched, now: datetime) -> float | None:
+        """What the EV draws by its meter, or could since it told; None if its meter is silent."""
+        ev = one.ev
+        if ev.measured_kw is None or ev.measured_at is None or not is_aware(ev.measured_at):
+            return None
+        if (now - ev.measured_at).total_seconds() > self.settings.adherence.fresh_s:
+            return None
+        cut_kw = 0.0 if one.cut is None else one.cut.drawn_kw
+        if not one.allowance.sent or one.allowance.sent[-1].since <= ev.measured_at:
+            return max(cut_kw, ev.measured_kw)
+        return max(cut_kw, ev.measured_kw, min(ev.max_kw, one.allowance.most_kw(ev.measured_at, now) or 0.0))
+
+    def _overloaded(self, site: Site | None, now: datetime) -> tuple[Overload, ...]:
+        """Circuits over every limit that they had lately."""
+        if site is None:
+            return ()
+        self._sites = [one for one in self._sites if (now - one[0]).total_seconds() <= FOLLOW_S]
+        if not self._sites or self._sites[-1][1] != site:
+            self._sites.append((now, site))
+        drawn = [self._drawn(key, one, now) for key, one in self._watched.items()]
+        by_site = [overloads(one, drawn, now) for _, one in self._sites]
+        lasting = frozenset.intersection(*(frozenset(one.circuit_id for one in found) for found in by_site))
+        return tuple(one for one in by_site[-1] if one.circuit_id in lasting)
+
+    def _drawn(self, key: Key, one: _Watched, now: datetime) -> Drawn:
+        """What its meter showed, but no more than a cut since then allows."""
+        ev, settle = one.ev, timedelta(seconds=self.settings.adherence.settle_s)
+        measured_kw, measured_at = ev.measured_kw, ev.measured_at
+        if measured_kw is None or measured_at is None or not is_aware(measured_at):
+            return Drawn(key, ev.ev_id, ev.circuit, 0.0, excess=False)
+        if (now - measured_at).total_seconds() > self.settings.adherence.fresh_s:
+            return Drawn(key, ev.ev_id, ev.circuit, 0.0, excess=False)
+        may_kw = one.allowance.most_kw(measured_at - settle, measured_at)
+        excess = measured_kw > ZERO_KW if may_kw is None else exceeds(measured_kw, may_kw)
+        lately_kw = one.allowance.most_kw(max(measured_at, now - settle), now)
+        drawn_kw = measured_kw if excess or lately_kw is None else min(measured_kw, lately_kw)
+        return Drawn(key, ev.ev_id, ev.circuit, drawn_kw, excess)
+
+    def _blamed_kw(self, key: Key) -> float | None:
+        """What is drawn at `key` if that is why a circuit is over its limit; None if it is not."""
+        return next((one.drawn_kw for over in self._overloads for one in over.by if one.key == key), None)
 
     def _seen(self, one: _Watched, now: datetime) -> Seen:
         ev = one.ev
@@ -320,6 +419,7 @@ class Oversight:
     def _act(self, key: Key, one: _Watched, action: Action | None) -> None:
         if action is None:
             return
+        self._trust.lost(key[0])
         if action is Action.FLOOR and self.settings.pause is PausePolicy.MINIMUM:
             self._no_pause.add(key[0])
             return
@@ -361,6 +461,10 @@ class Oversight:
             yield Alarm(AlarmKind.ASLEEP, key, ev_id, text)
 
     def _dues(self, one: _Watched) -> Iterator[datetime]:
+        if one.ask_at is not None:
+            yield one.ask_at
+        if one.cut is not None:
+            yield one.cut.confirmed_at + timedelta(seconds=self.settings.adherence.adherence_s)
         if (due := one.conduct.due(self.settings.adherence)) is not None:
             yield due
         if one.sleeper.since is not None and (due_s := one.sleeper.due_s(self.settings.wake)) is not None:

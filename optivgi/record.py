@@ -8,13 +8,13 @@ from datetime import datetime
 from typing import Protocol
 
 from optivgi.account import Key
+from optivgi.alarm import Alarm
 from optivgi.leadership import Standing
 from optivgi.model.ev import EV
 from optivgi.model.limit_series import LimitStep
 from optivgi.model.plan import Reason
 from optivgi.model.snapshot import RefusedEV, Snapshot
 from optivgi.outlook import NextChange
-from optivgi.oversight import Alarm
 from optivgi.translation.base import Event, Outcome
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 from optivgi.account import Instant
@@ -14,7 +15,8 @@ from optivgi.ledger import Ledger
 from optivgi.oversight import Oversight
 from optivgi.record import CycleRecord, Observer
 from optivgi.translation.backoff import Backoff
-from optivgi.translation.base import EventSource, OutcomeStatus, PowerCommand
+from optivgi.translation.base import Event, EventSource, OutcomeStatus, PowerCommand
+from optivgi.translation.envelope import METERING_ACTION
 from optivgi.translation.events import GATHER_S, TIMER, Wake, Wakeups
 
 log = logging.getLogger("optivgi.scheduler")
@@ -30,6 +32,8 @@ LIMIT = "limit changes"
 RETRY = "retry"
 CRASH_PAUSE_S = 5.0
 UNSURE_PAUSE_S = 1.0
+GATHER_SAMPLES_S = 1.0
+"""Meters that tell within so short a time are looked at together."""
 HISTORY = 50
 """How many cycles of each station group are kept."""
 
@@ -57,12 +61,13 @@ class Scheduler:
         leadership: Leadership | None = None,
     ) -> None:
         self._ports, self._events = ports, events
-        self._settings = settings or CycleSettings()
+        self._settings = _able_to_ask(settings or CycleSettings())
         self._interval_s = interval_s
         self._observers = tuple(observers)
         self._backoff = backoff or Backoff(first_s=1.0, limit_s=60.0)
         self._leadership = leadership or SoleLeader()
         self._groups = tuple(groups)
+        self._group_of = group_of
         self._wakeups = Wakeups(ports.clock, groups, group_of, interval_s, gather_s)
         self._failures = dict.fromkeys(groups, 0)
         self._was_protected = dict.fromkeys(groups, False)
@@ -90,6 +95,9 @@ class Scheduler:
 
     async def _listen(self) -> None:
         async for event in self._events.events():
+            if event.action == METERING_ACTION:
+                self._metered(event)
+                continue
             for observer in self._observers:
                 observer.event(event)
             self._wakeups.add(event)
@@ -114,6 +122,12 @@ class Scheduler:
                 serving.cancel()
             self._was_protected[name] = False
             self.ready.clear()
+
+    def _metered(self, event: Event) -> None:
+        """Has meters looked at, once for all that tell at about the same time."""
+        group = self._group_of(event.station_id)
+        if group in self._groups and self._settings.look_s:
+            self._wakeups.wake_after(GATHER_SAMPLES_S, group, LOOK)
 
     async def _serve(self, group: Group) -> None:
         """One turn after the other for one group, for ever."""
@@ -146,6 +160,8 @@ class Scheduler:
         commands = self._wave(group)
         for _, batch in groupby(sorted(commands, key=_station), key=_station):
             sending.create_task(self._deliver(group, tuple(batch)))
+        if requests := group.oversight.wishes(clock.now()):
+            sending.create_task(self._guarded(group.name, self._ports.translation.ask(requests)))
         if (latest := self._latest(group)) is not None:
             latest.commands += len(commands)
         if record is not None:
@@ -239,6 +255,12 @@ class Scheduler:
                 observer.crashed(where)
             return False
         return True
+
+
+def _able_to_ask(settings: CycleSettings) -> CycleSettings:
+    """Meters are asked only where somebody looks at what they answer."""
+    asks = settings.oversight.asks and settings.look_s > 0
+    return replace(settings, oversight=replace(settings.oversight, asks=asks))
 
 
 def _station(command: PowerCommand) -> str:

@@ -13,7 +13,7 @@ from optivgi.model.clock import Clock
 from optivgi.model.ev import EV, Connector
 from optivgi.model.limit_series import LimitSeries
 from optivgi.model.snapshot import RefusedEV, Snapshot
-from optivgi.translation.base import Event, Outcome, OutcomeStatus, PowerCommand
+from optivgi.translation.base import Event, Outcome, OutcomeStatus, PowerCommand, StationRequest
 
 MOMENT = datetime(2026, 3, 3, 8, 0, tzinfo=UTC)
 """Where ManualClock starts."""
@@ -158,6 +158,10 @@ class FakeTranslation:
         """The same, one tuple per call of send_power_to_evs."""
         self.installed: dict[tuple[str, int], list[ChargingProfile]] = {}
         """What each connector accepted and still has, one per purpose and stack level."""
+        self.asked: list[StationRequest] = []
+        """Every wish in the order of asking."""
+        self.fulfil: Callable[[StationRequest], None] = lambda _: None
+        """What becomes of a wish: nothing, unless a test says otherwise."""
         self.closed = False
 
     def plug_in(self, *evs: EV) -> None:
@@ -167,6 +171,10 @@ class FakeTranslation:
             key = ev.station_id, ev.connector_id
             fresh, old = connector_of(ev), self._connectors.get(key)
             self._connectors[key] = fresh if old is None else _same_station(fresh, old)
+
+    def plugged_in(self, ev_id: str) -> EV:
+        """The EV as it is told."""
+        return self._evs[ev_id]
 
     def unplug(self, ev_id: str) -> None:
         """The EV leaves; its connector stays, free."""
@@ -201,6 +209,11 @@ class FakeTranslation:
         async with asyncio.TaskGroup() as tasks:
             pending = [tasks.create_task(self._send(command)) for command in commands]
         return tuple(task.result() for task in pending)
+
+    async def ask(self, requests: Sequence[StationRequest]) -> None:
+        self.asked.extend(requests)
+        for request in requests:
+            self.fulfil(request)
 
     async def aclose(self) -> None:
         self.closed = True

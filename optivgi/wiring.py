@@ -138,12 +138,17 @@ async def _connections(
         return HttpApiTranslation(client(), settings.http_api_url, clock), SilentEventSource(clock)
     by_events = AnswersByEvents(clock)
     answers: Answers = by_events
+    looks = settings.meter_look_s > 0
     if settings.callback_url:
         answers = await _called_back(settings.callback_url, clock, stack)
     if embedded is not None:
-        events: EventSource = InProcessEventSource(embedded.subscribe, clock, on_answer=by_events.take)
+        events: EventSource = InProcessEventSource(
+            embedded.subscribe, clock, on_answer=by_events.take, meter_values=looks
+        )
     elif settings.amqp_url:
-        events = AmqpEventSource(settings.amqp_url, clock, exchange=settings.amqp_exchange, on_answer=by_events.take)
+        events = AmqpEventSource(
+            settings.amqp_url, clock, exchange=settings.amqp_exchange, on_answer=by_events.take, meter_values=looks
+        )
     else:
         events = SilentEventSource(clock)
     graphql = GraphQL(

@@ -44,6 +44,24 @@ class Outcome:
     reason: str = ""
 
 
+class Wish(StrEnum):
+    """What a station may be asked for besides profiles."""
+
+    METER = "a meter sample now"
+    STOP = "the end of its transaction"
+    INOPERATIVE = "no further transaction at the connector"
+
+
+@dataclass(frozen=True, slots=True)
+class StationRequest:
+    """A wish, where it is to be fulfilled, and for STOP the transaction that is to end."""
+
+    wish: Wish
+    station_id: str
+    connector_id: int
+    transaction_id: str = ""
+
+
 class Translation(Protocol):
     """A CSMS as the optimizer sees it. Every method raises TranslationError, never answers with an empty guess."""
 
@@ -57,6 +75,10 @@ class Translation(Protocol):
 
     async def send_power_to_evs(self, commands: Sequence[PowerCommand]) -> tuple[Outcome, ...]:
         """Sends all commands at once and waits for each station's answer; one Outcome per command, in their order."""
+        ...
+
+    async def ask(self, requests: Sequence[StationRequest]) -> None:
+        """Passes wishes on. Nothing is promised and no answer awaited: later reads show what has come of them."""
         ...
 
     async def aclose(self) -> None:

@@ -16,7 +16,7 @@ from optivgi.model.clock import Clock
 from optivgi.model.ev import EV, Connector
 from optivgi.model.limit_series import LimitSeries, LimitStep
 from optivgi.model.snapshot import RefusedEV, Snapshot
-from optivgi.translation.base import Outcome, OutcomeStatus, PowerCommand
+from optivgi.translation.base import Outcome, OutcomeStatus, PowerCommand, StationRequest
 from optivgi.translation.http import Patience, fetch, retried
 from optivgi.translation.refusals import why_refused
 
@@ -168,6 +168,9 @@ class HttpApiTranslation:
             Outcome(command, outcome.status, outcome.reason)
             for command, outcome in zip(commands, answer.outcomes, strict=True)
         )
+
+    async def ask(self, requests: Sequence[StationRequest]) -> None:
+        """The interface has no place for wishes: whoever offers it samples its meters by itself."""
 
     async def aclose(self) -> None:
         await self._http.aclose()

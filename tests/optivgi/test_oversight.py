@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from optivgi.alarm import AlarmKind
 from optivgi.algorithms.ladder import Ladder
 from optivgi.cycle import CycleSettings
 from optivgi.errors import SettingsError
@@ -19,11 +20,11 @@ from optivgi.ledger import Policy
 from optivgi.log import SiteLog
 from optivgi.metrics import Metrics
 from optivgi.model.charging_profile import ChargingProfile, Kind, Purpose, RateUnit
-from optivgi.oversight import AlarmKind, OversightSettings, PausePolicy
+from optivgi.oversight import OversightSettings, PausePolicy
 from optivgi.profile_form import Form, FormBook, in_kw
 from optivgi.record import Observer
 from optivgi.testing import a_connector
-from optivgi.translation.base import OutcomeStatus
+from optivgi.translation.base import OutcomeStatus, Wish
 from tests.optivgi.control_room import ControlRoom, evs
 
 Draws = Callable[[float], float]
@@ -65,12 +66,16 @@ class Site(ControlRoom):
     async def runs(self, seconds: float) -> None:
         for _ in range(round(seconds / 10)):
             await self.passes(10, 1)
-            for ev_id, kw in self.drawn_kw().items():
-                (ev,) = [one for one in (await self.csms.get_evs("default")).evs if one.ev_id == ev_id]
-                metered = replace(
-                    ev, measured_kw=kw, measured_at=self.clock.now(), suspended_by_ev=ev_id in self.asleep
-                )
-                self.csms.plug_in(metered)
+            for ev_id in self.drawn_kw():
+                self.meter(ev_id)
+
+    def meter(self, ev_id: str) -> None:
+        """The EV's meter is sampled now."""
+        ev = self.csms.plugged_in(ev_id)
+        kw = self.drawn_kw()[ev_id]
+        self.csms.plug_in(
+            replace(ev, measured_kw=kw, measured_at=self.clock.now(), suspended_by_ev=ev_id in self.asleep)
+        )
 
     def drawn_kw(self) -> dict[str, float]:
         return {ev_id: self.draws.get(ev_id, obeys)(kw) for ev_id, kw in self.offered_kw().items()}
@@ -114,6 +119,67 @@ async def test_an_ev_that_ignores_its_limit_is_planned_around_and_told_within_30
         assert site.drawn_kw()["2"] <= 12.0 - 7.2
         assert sum(site.drawn_kw().values()) <= 12.0
         assert [one.ev_id for one in site.witness.records[-1].out_of_control] == ["1"]
+
+
+async def test_room_is_given_away_only_when_a_meter_has_shown_that_it_is_there() -> None:
+    async with Site().open() as site:
+        site.draws["1"] = lambda _: 7.2
+        await site.arrive(*evs(1))
+        await site.runs(60)
+        await site.arrive(*evs(2))
+        for _ in range(12):
+            await site.runs(10)
+            assert sum(site.drawn_kw().values()) <= 12.0
+        assert (AlarmKind.OVERDRAW, "1") in site.alarms()
+
+
+async def test_in_doubt_a_meter_is_asked_and_an_answer_is_acted_on_at_once() -> None:
+    async with Site().open() as site:
+        site.csms.fulfil = lambda wish: site.meter(wish.station_id.removeprefix("ST-"))
+        await site.arrive(*evs(1))
+        await site.runs(60)
+        await site.arrive(*evs(2))
+        await site.passes(8)
+        assert site.offered_kw() == pytest.approx({"1": 6.0, "2": 6.0}, abs=0.05)
+        asked = {(one.wish, one.station_id) for one in site.csms.asked}
+        assert (Wish.METER, "ST-1") in asked
+
+
+async def test_a_station_that_proved_itself_is_not_asked_any_more() -> None:
+    async with Site().open() as site:
+        site.csms.fulfil = lambda wish: site.meter(wish.station_id.removeprefix("ST-"))
+        await site.arrive(*evs(1, 2))
+        for limit_kw in (10.0, 8.0, 6.0):
+            site.limit.now_kw(limit_kw)
+            await site.runs(120)
+        before = len(site.csms.asked)
+        site.limit.now_kw(4.0)
+        await site.runs(120)
+        assert site.drawn_kw() == pytest.approx({"1": 2.0, "2": 2.0}, abs=0.05)
+        assert len(site.csms.asked) == before
+
+
+async def test_a_sum_over_the_limit_is_told_with_the_first_sample_that_shows_it() -> None:
+    async with Site().open() as site:
+        await site.arrive(*evs(1, 2))
+        await site.runs(60)
+        site.draws["1"] = lambda _: 7.2
+        site.meter("1")
+        site.source.push("MeterValues", "ST-1")
+        await site.passes(2)
+        assert (AlarmKind.OVERLOAD, "") in site.alarms()
+        assert site.drawn_kw()["2"] <= 12.0 - 7.2
+
+
+async def test_meters_that_tell_are_looked_at_once_for_all_and_plan_nothing_new() -> None:
+    async with Site().open() as site:
+        await site.arrive(*evs(1, 2))
+        await site.runs(30)
+        reads, cycles = site.csms.reads, len(site.witness.records)
+        for station_id in ("ST-1", "ST-2", "ST-1"):
+            site.source.push("MeterValues", station_id)
+        await site.passes(2)
+        assert (site.csms.reads, len(site.witness.records)) == (reads + 1, cycles)
 
 
 async def test_an_ev_that_obeys_again_is_planned_for_again() -> None:
@@ -294,7 +360,7 @@ async def test_a_station_that_refuses_every_0_gets_a_safe_start_without() -> Non
         assert [period.limit for period in safe_start.schedule.periods] == [6.0, 8.3]
         await site.arrive(*evs(1, 2, 3))
         site.limit.now_kw(4.0)
-        await site.runs(60)
+        await site.runs(70)
         assert LEAST_KW - 0.05 <= site.drawn_kw()["3"] <= 2.0
         assert sum(site.drawn_kw().values()) <= 4.0
 
@@ -326,8 +392,11 @@ async def test_an_alarm_is_told_once_when_it_comes_and_once_when_it_goes(caplog:
         await site.runs(60)
         assert raised() == 0
     told = [record.getMessage() for record in caplog.records if "ALARM" in record.msg or "Over:" in record.msg]
-    assert told[0].startswith("ALARM — EV 1 draws 7.2 kW at ST-1 connector 1, which is more than its profile allows")
-    assert told[1:] == ["Over: overdraw of EV 1 at ST-1"]
+    assert told[0] == (
+        "ALARM — meters below site show 13.2 kW of 12.0 kW; EV 1 at ST-1 draws 7.2 kW, which is more than it may"
+    )
+    assert told[1].startswith("ALARM — EV 1 draws 7.2 kW at ST-1 connector 1, which is more than its profile allows")
+    assert told[2:] == ["Over: overload of site", "Over: overdraw of EV 1 at ST-1"]
 
 
 async def test_what_stations_take_is_kept_in_a_file_and_used_after_a_restart(tmp_path: Path) -> None:

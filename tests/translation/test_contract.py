@@ -21,7 +21,7 @@ from optivgi.errors import TranslationError, Unreachable
 from optivgi.model.charging_profile import ChargingProfile, Kind, Period, Purpose, RateUnit, Schedule
 from optivgi.model.ev_config import EVConfig, SiteView
 from optivgi.testing import MOMENT, FakeTranslation, a_connector, an_ev
-from optivgi.translation.base import OutcomeStatus, PowerCommand, Translation
+from optivgi.translation.base import OutcomeStatus, PowerCommand, StationRequest, Translation, Wish
 from optivgi.translation.citrineos.adapter import CitrineOSTranslation
 from optivgi.translation.citrineos.answers import AnswersByCallback, AnswersByEvents
 from optivgi.translation.citrineos.callback_listener import callback_app
@@ -332,3 +332,10 @@ async def test_no_commands_have_no_outcomes(site: Site) -> None:
 async def test_closing_is_clean(site: Site) -> None:
     await site.translation.get_evs("default")
     await site.translation.aclose()
+
+
+async def test_a_wish_is_passed_on_or_forgotten_and_never_an_error(site: Site) -> None:
+    wishes = [StationRequest(wish, "ST-1", 1, "1") for wish in Wish]
+    await site.translation.ask(wishes)
+    site.go_away()
+    await site.translation.ask(wishes)

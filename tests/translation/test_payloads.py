@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from optivgi.model.charging_profile import ChargingProfile, Kind, Period, Purpose, RateUnit, Recurrency, Schedule
-from optivgi.translation.citrineos.payloads import NotSendable, limit_on_wire, set_charging_profile
+from optivgi.translation.base import StationRequest, Wish
+from optivgi.translation.citrineos.payloads import NotSendable, limit_on_wire, set_charging_profile, wish
 
 SCHEMA = jsonschema_rs.validator_for(
     json.loads(files("ocpp.v16").joinpath("schemas/SetChargingProfile.json").read_text(encoding="utf-8-sig"))
@@ -44,6 +45,28 @@ def test_a_tx_profile_is_what_was_captured() -> None:
         schedule=Schedule(RateUnit.A, (Period(0, 16.0, 1),), datetime(2026, 11, 20, 23, 16, 24, 300_000, tzinfo=UTC)),
     )
     assert set_charging_profile(1, profile) == captured
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "action", "path"),
+    [
+        (Wish.METER, "TriggerMessage", "/ocpp/1.6/configuration/triggerMessage"),
+        (Wish.STOP, "RemoteStopTransaction", "/ocpp/1.6/evdriver/remoteStopTransaction"),
+        (Wish.INOPERATIVE, "ChangeAvailability", "/ocpp/1.6/configuration/changeAvailability"),
+    ],
+)
+def test_a_wish_is_a_legal_message(asked_for: Wish, action: str, path: str) -> None:
+    where, body = wish(StationRequest(asked_for, "ST-1", 2, "42"))
+    schema = files("ocpp.v16").joinpath(f"schemas/{action}.json").read_text(encoding="utf-8-sig")
+    jsonschema_rs.validator_for(json.loads(schema)).validate(body)
+    assert where == path
+    assert body.get("connectorId", 2) == 2
+    assert body.get("transactionId", 42) == 42
+
+
+def test_a_transaction_whose_id_is_no_number_cannot_be_ended() -> None:
+    with pytest.raises(NotSendable, match="'abc' is not the whole number"):
+        wish(StationRequest(Wish.STOP, "ST-1", 2, "abc"))
 
 
 @pytest.mark.parametrize(

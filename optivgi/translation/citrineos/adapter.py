@@ -14,11 +14,11 @@ from optivgi.model.clock import Clock
 from optivgi.model.ev_config import SiteView
 from optivgi.model.limit_series import LimitSeries
 from optivgi.model.snapshot import Snapshot
-from optivgi.translation.base import Outcome, OutcomeStatus, PowerCommand
+from optivgi.translation.base import Outcome, OutcomeStatus, PowerCommand, StationRequest, Wish
 from optivgi.translation.citrineos.answers import ANSWER_DEADLINE_S, Answers, Expectation, StationAnswer
 from optivgi.translation.citrineos.graphql import GraphQL
 from optivgi.translation.citrineos.message_api import MessageAPI
-from optivgi.translation.citrineos.payloads import NotSendable, set_charging_profile
+from optivgi.translation.citrineos.payloads import NotSendable, set_charging_profile, wish
 from optivgi.translation.citrineos.recorded import LOOK_AFTER_S, LOOK_EVERY_S, RecordedAnswers
 from optivgi.translation.citrineos.rows import snapshot, variables
 
@@ -80,9 +80,25 @@ class CitrineOSTranslation:
             pending = [tasks.create_task(self._send(command)) for command in commands]
         return tuple(task.result() for task in pending)
 
+    async def ask(self, requests: Sequence[StationRequest]) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            for request in requests:
+                tasks.create_task(self._pass_on(request))
+
     async def aclose(self) -> None:
         await self._graphql.aclose()
         await self._messages.aclose()
+
+    async def _pass_on(self, request: StationRequest) -> None:
+        try:
+            path, body = wish(request)
+        except NotSendable as error:
+            log.warning("%s cannot be asked for %s: %s", request.station_id, request.wish.value, error)
+            return
+        undelivered = await self._messages.command(path, request.station_id, body)
+        if undelivered is not None:
+            level = logging.DEBUG if request.wish is Wish.METER else logging.WARNING
+            log.log(level, "%s was not asked for %s: %s", request.station_id, request.wish.value, undelivered.reason)
 
     async def _send(self, command: PowerCommand) -> Outcome:
         try:

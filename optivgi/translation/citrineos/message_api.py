@@ -12,6 +12,9 @@ from optivgi.translation.base import OutcomeStatus
 from optivgi.translation.citrineos.rows import TENANT_ID
 
 SET_CHARGING_PROFILE = "/ocpp/1.6/smartcharging/setChargingProfile"
+TRIGGER_MESSAGE = "/ocpp/1.6/configuration/triggerMessage"
+CHANGE_AVAILABILITY = "/ocpp/1.6/configuration/changeAvailability"
+REMOTE_STOP_TRANSACTION = "/ocpp/1.6/evdriver/remoteStopTransaction"
 NOT_CONNECTED = "No connection found"
 NEVER_ARRIVED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
@@ -38,13 +41,19 @@ class MessageAPI:
         self, station_id: str, body: dict[str, Any], callback_url: str | None = None
     ) -> Undelivered | None:
         """Asks the CSMS to send SetChargingProfile; None if it says that it does. Never raises for the CSMS's sake."""
+        return await self.command(SET_CHARGING_PROFILE, station_id, body, callback_url)
+
+    async def command(
+        self, path: str, station_id: str, body: dict[str, Any], callback_url: str | None = None
+    ) -> Undelivered | None:
+        """The same for any message, by its path."""
         query: dict[str, str | int] = {"identifier": station_id, "tenantId": TENANT_ID}
         if callback_url is not None:
             query["callbackUrl"] = callback_url
         async with self._places:
             try:
                 async with asyncio.timeout(self._timeout_s):
-                    response = await self._http.post(self._base_url + SET_CHARGING_PROFILE, params=query, json=body)
+                    response = await self._http.post(self._base_url + path, params=query, json=body)
             except NEVER_ARRIVED as error:
                 return Undelivered(
                     OutcomeStatus.FAILED, f"the CSMS cannot be reached: {str(error) or type(error).__name__}"

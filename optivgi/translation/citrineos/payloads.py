@@ -8,6 +8,8 @@ from typing import Any
 
 from optivgi.model.charging_profile import ChargingProfile, Purpose, RateUnit, Schedule
 from optivgi.model.wire import ROUNDING_NOISE, is_multiple_of_tenth
+from optivgi.translation.base import StationRequest, Wish
+from optivgi.translation.citrineos.message_api import CHANGE_AVAILABILITY, REMOTE_STOP_TRANSACTION, TRIGGER_MESSAGE
 
 Json = dict[str, Any]
 
@@ -34,9 +36,7 @@ def set_charging_profile(connector_id: int, profile: ChargingProfile) -> Json:
         "chargingSchedule": _schedule(profile.schedule),
     }
     if profile.transaction_id is not None:
-        if not profile.transaction_id.isdecimal():
-            raise NotSendable(f"transaction id {profile.transaction_id!r} is not the whole number that OCPP 1.6 needs")
-        body["transactionId"] = int(profile.transaction_id)
+        body["transactionId"] = _transaction_number(profile.transaction_id)
     if profile.recurrency is not None:
         body["recurrencyKind"] = profile.recurrency.value
     if profile.valid_from is not None:
@@ -44,6 +44,17 @@ def set_charging_profile(connector_id: int, profile: ChargingProfile) -> Json:
     if profile.valid_to is not None:
         body["validTo"] = timestamp(profile.valid_to)
     return {"connectorId": connector_id, "csChargingProfiles": body}
+
+
+def wish(request: StationRequest) -> tuple[str, Json]:
+    """The path and the body that ask a station for something besides profiles. Raises NotSendable."""
+    match request.wish:
+        case Wish.METER:
+            return TRIGGER_MESSAGE, {"requestedMessage": "MeterValues", "connectorId": request.connector_id}
+        case Wish.INOPERATIVE:
+            return CHANGE_AVAILABILITY, {"connectorId": request.connector_id, "type": "Inoperative"}
+        case Wish.STOP:
+            return REMOTE_STOP_TRANSACTION, {"transactionId": _transaction_number(request.transaction_id)}
 
 
 def limit_on_wire(limit: float, unit: RateUnit) -> float:
@@ -56,6 +67,12 @@ def limit_on_wire(limit: float, unit: RateUnit) -> float:
     while not is_multiple_of_tenth(tenths / 10):
         tenths -= 1
     return tenths / 10
+
+
+def _transaction_number(transaction_id: str) -> int:
+    if not transaction_id.isdecimal():
+        raise NotSendable(f"transaction id {transaction_id!r} is not the whole number that OCPP 1.6 needs")
+    return int(transaction_id)
 
 
 def timestamp(moment: datetime) -> str:
