@@ -44,6 +44,16 @@ class Allowance:
         """The profile that was confirmed, or sent in vain, last."""
         return self.sent[-1].command if self.sent else None
 
+    @property
+    def steady_since(self) -> datetime | None:
+        """Since when no profile was sent that allows something else than the one before; None if nothing was sent."""
+        since = None
+        for one in reversed(self.sent):
+            if one.command.limit_kw != self.sent[-1].command.limit_kw:
+                break
+            since = one.since
+        return since
+
     def most_kw(self, start: datetime, end: datetime) -> float | None:
         """The most that may have been allowed at any time from `start` to `end`; None if nobody knows."""
         return self._over(start, end, most=True)
@@ -51,6 +61,18 @@ class Allowance:
     def least_kw(self, start: datetime, end: datetime) -> float | None:
         """The least that may have been allowed at any time from `start` to `end`; None if nobody knows."""
         return self._over(start, end, most=False)
+
+    def least_sent_kw(self, start: datetime, end: datetime) -> float | None:
+        """The least that any profile allowed from `start` to `end`, as far as profiles were sent; None if none was."""
+        times = ((one, max(start, one.since), end if one.until is None else min(end, one.until)) for one in self.sent)
+        limits = [
+            in_kw(limit, one.command.profile.schedule.unit, self.volts)
+            for one, since, until in times
+            if since <= until
+            for limit in _limits(one.command.profile.schedule, since, until)
+            if limit is not None
+        ]
+        return min(limits, default=None)
 
     def _over(self, start: datetime, end: datetime, *, most: bool) -> float | None:
         inside = [one for one in self.sent if one.since <= end and (one.until is None or one.until >= start)]

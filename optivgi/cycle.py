@@ -13,6 +13,7 @@ from optivgi.dispatch import limits_at, next_commands, safe_shares, safe_start_c
 from optivgi.errors import PlanningError, TranslationError
 from optivgi.ledger import Ledger, Policy
 from optivgi.limits.base import LimitSource, OneCircuit, SiteSource
+from optivgi.limits.base_load import BaseLoad, NoBaseLoad
 from optivgi.model.clock import Clock
 from optivgi.model.ev import EV
 from optivgi.model.framing import EVState, Framing, frame
@@ -54,6 +55,7 @@ class Ports:
     clock: Clock
     sites: SiteSource = field(default_factory=OneCircuit)
     forms: FormBook = field(default_factory=FormBook)
+    base_load: BaseLoad = field(default_factory=NoBaseLoad)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +111,17 @@ async def run_cycle(group: Group, ports: Ports, settings: CycleSettings, reasons
 
     when = Instant.of(ports.clock)
     group.planned_at = when.at
-    group.site = ports.sites.site(group.name, when.now).tightened(_limit(group, ports, when.now))
+    whole = ports.sites.site(group.name, when.now).tightened(ports.limits.series(group.name, when.now))
+    group.site = _asked(ports.base_load.left(group.name, whole, when.now), group.peak)
+    record.base_load = ports.base_load.state(group.name, when.now)
     record.snapshot = group.snapshot
     group.may_raise = not record.unreadable
     if group.snapshot is None:
         return record
     record.facts_age_s = group.snapshot.age_s(record.at)
+    unwatched = _asked(ports.base_load.least(group.name, whole), group.peak)
     group.shares = safe_shares(
-        group.site, group.snapshot.connectors, when.now, settings.lead_s, settings.least_connectors
+        unwatched, group.snapshot.connectors, when.now, settings.lead_s, settings.least_connectors
     )
     framing = _frame(group, group.snapshot, room(group, group.site), settings, when)
     record.limit = _limit_in_force(group.site, framing.problem, when.now)
@@ -183,9 +188,9 @@ async def _attempt(reading: Awaitable[_T]) -> _T | TranslationError:
         return error
 
 
-def _limit(group: Group, ports: Ports, now: datetime) -> LimitSeries:
-    series = ports.limits.series(group.name, now)
-    return series if group.peak is None else series.tightest_with(group.peak)
+def _asked(site: Site, peak: LimitSeries | None) -> Site:
+    """`site` with what the CSMS asks of the EVs besides."""
+    return site if peak is None else site.tightened(peak)
 
 
 def room(group: Group, site: Site) -> Site:

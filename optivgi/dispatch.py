@@ -46,10 +46,10 @@ def limits_at(site: Site, accounts: Iterable[Account], now: datetime, lead_s: fl
         capacity = strictest(circuit.limit, now, lead_s)
         if capacity is not None:
             limits.append(Limit(circuit.circuit_id, capacity, {account.key: 1.0 for account in here}))
-        if circuit.limit_a is not None:
-            for phase in PHASES:
+        if (room_a := circuit.room_a) is not None:
+            for phase, phase_a in zip(PHASES, room_a, strict=True):
                 weights = {a.key: 1000 / a.volts for a in here if phase in a.phases or UNKNOWN_PHASE in a.phases}
-                limits.append(Limit(circuit.circuit_id, circuit.limit_a, weights, phase))
+                limits.append(Limit(circuit.circuit_id, phase_a, weights, phase))
     return tuple(limits)
 
 
@@ -79,8 +79,8 @@ def safe_shares(
         capacity = strictest(circuit.limit, now, lead_s)
         for connector in here:
             part_kw = math.inf if capacity is None else capacity / count
-            if circuit.limit_a is not None:
-                part_kw = min(part_kw, circuit.limit_a / count * connector.volts / 1000)
+            if (room_a := circuit.room_a) is not None:
+                part_kw = min(part_kw, min(room_a) / count * connector.volts / 1000)
             shares[connector.key] = min(shares[connector.key], part_kw)
     return {c.key: sendable(shares[c.key], c.unit, c.volts, wire_minimum(c.min_kw, c.unit, c.volts)) for c in known}
 

@@ -6,19 +6,28 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
+import httpx
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from optivgi.clock import WallClock
+from optivgi.limits.registers import Register
 from optivgi.limits.schedule_file import ScheduledLimit
 from optivgi.limits.site_file import load_site
+from optivgi.meter_setup import meter_source
 from optivgi.model.clock import Clock
 from optivgi.settings import OptimizerSettings, load_settings
+from optivgi.site_meter.first_reading import FirstReading
+from optivgi.site_setup import site_setup
 from optivgi.translation import probes
+from optivgi.translation.citrineos.graphql import GraphQL
+from optivgi.translation.citrineos.history import endpoint
+from optivgi.translation.http import Patience
 from optivgi.translation.probes import Diagnosis, Probe
 
 HEALTHY, SICK = 0, 1
+METER_TIMEOUT_S = 4.0
 
 
 def probes_for(settings: OptimizerSettings, clock: Clock, ocpp_url: str = "") -> list[Probe]:
@@ -58,6 +67,33 @@ def file_probes(settings: OptimizerSettings) -> list[Probe]:
     return asked
 
 
+def meter_probe(
+    settings: OptimizerSettings, registers: tuple[Register, ...], clock: Clock, timeout_s: float = METER_TIMEOUT_S
+) -> list[Probe]:
+    """The site meter, if there is one: what it shows now. Raises SettingsError if it is not described well enough."""
+    if settings.meter_source == "none":
+        return []
+
+    async def ask() -> str:
+        secret = settings.hasura_admin_secret.get_secret_value() or None
+        async with httpx.AsyncClient() as http:
+            graphql = GraphQL(
+                http, endpoint(settings.hasura_url), clock, admin_secret=secret, patience=Patience(tries=1)
+            )
+            first = FirstReading()
+            following = asyncio.create_task(meter_source(settings, registers, clock, graphql).follow(first))
+            try:
+                reading = await first.wait(timeout_s)
+            finally:
+                following.cancel()
+                await asyncio.gather(following, return_exceptions=True)
+        phases = "" if reading.amps is None else f", {', '.join(f'{amps:.1f} A' for amps in reading.amps)}"
+        return f"shows {reading.kw:.2f} kW{phases}: is that what {settings.meter_measures} draws?"
+
+    address = settings.meter_url or settings.meter_station
+    return [Probe("Site meter", address, "check METER_URL and the other METER_ settings (docs/site-meter.md)", ask)]
+
+
 async def checkup(
     settings: OptimizerSettings, clock: Clock, *, ocpp_url: str = "", more: Sequence[Probe] = ()
 ) -> tuple[Diagnosis, ...]:
@@ -95,6 +131,8 @@ def main() -> int:
         logging.getLogger(library).setLevel(logging.CRITICAL)
     csms = load_csms_settings()
     more = [probes.database(csms.database_url)] if "database_url" in csms.model_fields_set else []
+    settings, clock = load_settings(), WallClock()
+    more += meter_probe(settings, site_setup(settings).registers, clock)
     ocpp_url = load_simulator_settings().citrineos_ws_url
-    diagnoses = asyncio.run(checkup(load_settings(), WallClock(), ocpp_url=ocpp_url, more=more))
+    diagnoses = asyncio.run(checkup(settings, clock, ocpp_url=ocpp_url, more=more))
     return show(diagnoses, Console(highlight=False))

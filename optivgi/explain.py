@@ -90,6 +90,8 @@ def show_all(cycles: Sequence[Cycle], zone: ZoneInfo, console: Console) -> None:
         console.print("The optimizer has not planned yet.")
     for cycle in cycles:
         console.print(Text(_headline(cycle, zone)))
+        if cycle.get("base_load") is not None:
+            console.print(Text(_building(cycle["base_load"])))
         for trouble in _troubles(cycle):
             console.print(Text(trouble))
         table = _table("EV", "kW", "of kW", "needs kWh", "until", "why", "next")
@@ -127,6 +129,17 @@ def _headline(cycle: Cycle, zone: ZoneInfo) -> str:
         f"{', '.join(cycle['reasons'])}: {held}, allocated {cycle['allocated_kw']:.1f} kW to {len(cycle['evs'])} EVs "
         f"that want {cycle['requested_kw']:.1f} kW ({cycle['algorithm'] or 'no plan'}; {hops})"
     )
+
+
+def _building(base_load: Mapping[str, Any]) -> str:
+    metered, age_s = base_load["metered_kw"], base_load["age_s"]
+    shown = (
+        "its meter showed nothing yet" if metered is None else f"its meter showed {metered:.1f} kW {age_s:.0f} s before"
+    )
+    counted = "counts with" if base_load["fresh"] else "counts at its maximum with"
+    doubt = f"; {base_load['doubt']}" if base_load["doubt"] else ""
+    words = f"The building {counted} {base_load['load_kw']:.1f} kW and {base_load['margin_kw']:g} kW margin ({shown}{doubt})"
+    return printable(words)
 
 
 def _troubles(cycle: Cycle) -> Iterator[str]:

@@ -52,6 +52,16 @@ class Metrics:
         self._allocated = Gauge("optivgi_allocated_kw", "Sum of the allocations", group, registry=registry)
         self._requested = Gauge("optivgi_requested_kw", "What EVs would draw without a limit", group, registry=registry)
         self._limit = Gauge("optivgi_limit_kw", "Limit in force; +Inf is none", group, registry=registry)
+        self._base_load = Gauge("optivgi_base_load_kw", "What the building counts with", group, registry=registry)
+        self._site_meter = Gauge(
+            "optivgi_site_meter_kw", "Newest believed reading of the site meter", group, registry=registry
+        )
+        self._meter_fresh = Gauge(
+            "optivgi_site_meter_fresh",
+            "1 if the site meter is believed; 0: the building counts at its maximum",
+            group,
+            registry=registry,
+        )
         self._age = Gauge("optivgi_facts_age_seconds", "Age of the facts planned with", group, registry=registry)
         self._protected = Gauge(
             "optivgi_safe_start_connectors", "Connectors with a confirmed safe start", group, registry=registry
@@ -97,6 +107,11 @@ class Metrics:
         if record.algorithm:
             self._allocated.labels(record.group).set(record.allocated_kw)
             self._requested.labels(record.group).set(record.requested_kw)
+        if record.base_load is not None:
+            self._base_load.labels(record.group).set(record.base_load.load.kw)
+            self._meter_fresh.labels(record.group).set(record.base_load.fresh)
+            if record.base_load.metered_kw is not None:
+                self._site_meter.labels(record.group).set(record.base_load.metered_kw)
         if record.limit is not None:
             limit_kw = float("inf") if record.limit.limit_kw is None else record.limit.limit_kw
             self._limit.labels(record.group).set(limit_kw)

@@ -6,6 +6,7 @@ and in which form, and what a site manager must be told.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -66,6 +67,14 @@ class OversightSettings:
     def keep_s(self) -> float:
         """How far back it matters what was allowed."""
         return self.adherence.fresh_s + max(self.usage.ramp_s, self.adherence.settle_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Lately:
+    """The least that was sent to a connector of late (inf if nothing was), and since when nothing else was (None: no EV)."""
+
+    least_kw: float = math.inf
+    steady_since: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -179,6 +188,15 @@ class Oversight:
         if (blamed_kw := self._blamed_kw(key)) is not None:
             return f"it draws {blamed_kw:.1f} kW, and nobody knows what it may"
         return "its station does not pause" if key[0] in self._no_pause and one.ev.energy_needed_kwh <= 0 else ""
+
+    def allowed_lately(self, key: Key, now: datetime) -> Lately:
+        """What was sent to `key` since a fresh sample may have been taken. Before, it was whatever its sample showed."""
+        one = self._watched.get(key)
+        if one is None:
+            return Lately()
+        start = now - timedelta(seconds=self.settings.adherence.fresh_s)
+        least_kw = one.allowance.least_sent_kw(start, now)
+        return Lately(math.inf if least_kw is None else least_kw, one.allowance.steady_since or one.ev.arrival)
 
     def target_kw(self, key: Key, planned_kw: float, now: datetime) -> float:
         """What is to be sent in place of what was planned. Who was just told again is not told something else."""

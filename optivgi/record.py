@@ -10,6 +10,7 @@ from typing import Protocol
 from optivgi.account import Key
 from optivgi.alarm import Alarm
 from optivgi.leadership import Standing
+from optivgi.limits.base_load import BaseLoadState
 from optivgi.model.ev import EV
 from optivgi.model.limit_series import LimitStep
 from optivgi.model.plan import Reason
@@ -58,6 +59,8 @@ class CycleRecord:
     limit: LimitStep | None = None
     algorithm: str = ""
     notes: tuple[str, ...] = ()
+    base_load: BaseLoadState | None = None
+    """What else hangs on the grid connection; None if nothing does."""
     decisions: tuple[EVDecision, ...] = ()
     refused: tuple[RefusedEV, ...] = ()
     out_of_control: tuple[OutOfControl, ...] = ()

@@ -10,10 +10,12 @@ from itertools import groupby
 
 from optivgi.account import Instant
 from optivgi.cycle import CycleSettings, Group, Ports, deliver, hold, look, next_change, next_wave, run_cycle
+from optivgi.draws import ev_draws
 from optivgi.leadership import Leadership, SoleLeader, Standing
 from optivgi.ledger import Ledger
 from optivgi.oversight import Oversight
 from optivgi.record import CycleRecord, Observer
+from optivgi.site_meter.ev_draw import EVDraw
 from optivgi.translation.backoff import Backoff
 from optivgi.translation.base import Event, EventSource, OutcomeStatus, PowerCommand
 from optivgi.translation.envelope import METERING_ACTION
@@ -68,6 +70,7 @@ class Scheduler:
         self._leadership = leadership or SoleLeader()
         self._groups = tuple(groups)
         self._group_of = group_of
+        self._served: dict[str, Group] = {}
         self._wakeups = Wakeups(ports.clock, groups, group_of, interval_s, gather_s)
         self._failures = dict.fromkeys(groups, 0)
         self._was_protected = dict.fromkeys(groups, False)
@@ -86,6 +89,13 @@ class Scheduler:
     def wake(self, reason: str, group: str | None = None) -> None:
         """Has a cycle run at once, for one group or for all."""
         self._wakeups.wake(group, reason)
+
+    def draws(self, group: str) -> tuple[EVDraw, ...] | None:
+        """What the EVs of a group may be drawing now; None if nothing was read of them yet."""
+        one = self._served.get(group)
+        if one is None or one.snapshot is None:
+            return None
+        return ev_draws(one.ledger, one.oversight, one.snapshot, Instant.of(self._ports.clock))
 
     async def _follow(self) -> None:
         """Turns events into reasons, until the source is closed."""
@@ -116,10 +126,12 @@ class Scheduler:
         while True:
             await self._leadership.won(name)
             group = Group(name, Ledger(self._settings.policy), Oversight(self._settings.oversight, self._ports.forms))
+            self._served[name] = group
             async with asyncio.TaskGroup() as term:
                 serving = term.create_task(self._serve(group))
                 await self._leadership.lost(name)
                 serving.cancel()
+            del self._served[name]
             self._was_protected[name] = False
             self.ready.clear()
 

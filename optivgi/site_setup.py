@@ -10,6 +10,7 @@ from typing import TypeVar
 from optivgi.errors import SettingsError
 from optivgi.limits.base import LimitSource, OneCircuit, SiteSource, Tightest
 from optivgi.limits.env import ConstantLimit
+from optivgi.limits.registers import Register
 from optivgi.limits.site_file import load_site
 from optivgi.limits.site_tree import SiteFile
 from optivgi.limits.watched_schedule import WatchedSchedule
@@ -28,6 +29,8 @@ class SiteSetup:
     limits: LimitSource
     watched: WatchedSchedule | None = None
     """LIMIT_SCHEDULE_FILE, part of `limits`, to be followed while it may change."""
+    registers: tuple[Register, ...] = ()
+    """Where a Modbus site meter keeps what it shows."""
 
     def limit_kw(self, group: str, now: datetime) -> float | None:
         """What the grid connection of `group` may draw at `now`; None is no limit."""
@@ -54,6 +57,7 @@ def site_setup(settings: OptimizerSettings) -> SiteSetup:
         sites=OneCircuit() if site_file is None else site_file,
         limits=constant if schedule is None else Tightest([constant, schedule]),
         watched=schedule,
+        registers=() if site_file is None else site_file.registers,
     )
 
 

@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from optivgi.leadership import Standing
+from optivgi.limits.base_load import BaseLoadState
 from optivgi.model.clock import Clock
 from optivgi.outlook import NextChange
 from optivgi.record import CycleRecord, EVDecision
@@ -98,6 +99,7 @@ def cycle_json(record: CycleRecord, ev_id: str | None = None) -> dict[str, Any]:
         "at": record.at.isoformat(),
         "reasons": list(record.reasons),
         "limit": None if limit is None else {"limit_kw": limit.limit_kw, "source": limit.source},
+        "base_load": None if record.base_load is None else _base_load_json(record.base_load),
         "algorithm": record.algorithm or None,
         "notes": list(record.notes),
         "unreadable": record.unreadable,
@@ -126,6 +128,18 @@ def cycle_json(record: CycleRecord, ev_id: str | None = None) -> dict[str, Any]:
         "commands": record.commands,
         "outcomes": [_outcome_json(one) for one in record.outcomes if ev_id in (None, one.command.ev_id)],
         "hops_ms": {name: round(took_ms, 3) for name, took_ms in record.hops_ms.items()},
+    }
+
+
+def _base_load_json(state: BaseLoadState) -> dict[str, Any]:
+    return {
+        "load_kw": round(state.load.kw, 3),
+        "load_a": None if state.load.amps is None else [round(amps, 2) for amps in state.load.amps],
+        "margin_kw": state.margin_kw,
+        "metered_kw": state.metered_kw,
+        "age_s": None if state.age_s is None else round(state.age_s, 3),
+        "fresh": state.fresh,
+        "doubt": state.doubt,
     }
 
 

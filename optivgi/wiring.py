@@ -31,8 +31,10 @@ from optivgi.cycle import CycleSettings, Ports
 from optivgi.forms_file import FormsFile, load_forms
 from optivgi.leadership import Leadership, LeasedLeadership, SoleLeader
 from optivgi.ledger import Policy
+from optivgi.limits.base_load import BaseLoad, NoBaseLoad
 from optivgi.listener import Listener
 from optivgi.log import SiteLog, configure
+from optivgi.meter_setup import meter_source, site_meter
 from optivgi.metrics import Metrics
 from optivgi.model.clock import Clock
 from optivgi.model.ev_config import SiteView
@@ -52,7 +54,7 @@ from optivgi.translation.citrineos.graphql import GraphQL
 from optivgi.translation.citrineos.history import endpoint, read_history
 from optivgi.translation.citrineos.message_api import MessageAPI
 from optivgi.translation.citrineos.recorded import RecordedAnswers
-from optivgi.translation.http import client
+from optivgi.translation.http import Patience, client
 from optivgi.translation.http_api import HttpApiTranslation
 from optivgi.translation.inprocess import InProcessEventSource, Subscribe
 from optivgi.translation.silent import SilentEventSource
@@ -108,8 +110,10 @@ async def optimizer(
         forms = load_forms(settings.forms_file)
         if settings.forms_file is not None:
             observers = (*observers, FormsFile(settings.forms_file, forms))
+        meter = site_meter(settings, clock)
+        base_load: BaseLoad = NoBaseLoad() if meter is None else meter
         scheduler = Scheduler(
-            Ports(translation, site.limits, _planner(settings), clock, site.sites, forms),
+            Ports(translation, site.limits, _planner(settings), clock, site.sites, forms, base_load),
             events,
             settings.groups,
             site.view.group_of,
@@ -122,6 +126,12 @@ async def optimizer(
             _show_status(scheduler, settings, leadership, clock, stack)
         if site.watched is not None:
             _beside(site.watched.follow(clock, lambda: scheduler.wake(LIMIT)), stack)
+        if meter is not None:
+            graphql = _graphql(settings, clock, embedded, Patience(tries=1))
+            stack.push_async_callback(graphql.aclose)
+            source = meter_source(settings, site.registers, clock, graphql)
+            meter.serve(scheduler.draws, lambda group: scheduler.wake(LIMIT, group))
+            _beside(meter.follow(source), stack)
         yield scheduler
 
 
@@ -151,18 +161,25 @@ async def _connections(
         )
     else:
         events = SilentEventSource(clock)
-    graphql = GraphQL(
-        client(embedded.graphql if embedded else None),
-        endpoint(settings.hasura_url),
-        clock,
-        admin_secret=settings.hasura_admin_secret.get_secret_value() or None,
-    )
+    graphql = _graphql(settings, clock, embedded)
     messages = MessageAPI(client(embedded.rest if embedded else None), settings.citrineos_api_url)
     recorded = None if embedded is not None else RecordedAnswers(graphql)
     translation = CitrineOSTranslation(
         view, clock, graphql, messages, answers, recorded=recorded, may_command=may_command
     )
     return translation, events
+
+
+def _graphql(
+    settings: OptimizerSettings, clock: Clock, embedded: Embedded | None, patience: Patience | None = None
+) -> GraphQL:
+    return GraphQL(
+        client(embedded.graphql if embedded else None),
+        endpoint(settings.hasura_url),
+        clock,
+        admin_secret=settings.hasura_admin_secret.get_secret_value() or None,
+        patience=patience,
+    )
 
 
 def _leadership(

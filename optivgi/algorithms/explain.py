@@ -90,7 +90,7 @@ class _Reasons:
             if amps is not None and has_a[circuit]:
                 for phase in range(len(PHASES)):
                     on = members & (amps[:, phase] > 0)
-                    left_a = problem.limit_a[circuit, 0] - float(self.now[on] @ amps[on, phase])
+                    left_a = problem.room_a(phase)[circuit, 0] - float(self.now[on] @ amps[on, phase])
                     yield _Limit(circuit, phase, on, left_a / np.where(on, amps[:, phase], 1.0))
             if np.isfinite(problem.limit_kw[circuit, 0]):
                 spare = float(problem.limit_kw[circuit, 0] - used_kw[circuit])
@@ -187,5 +187,5 @@ class _Reasons:
     def _named(self, limit: _Limit) -> str:
         name = self.problem.limit_source[limit.circuit]
         if limit.phase >= 0:
-            return f"{self.problem.limit_a[limit.circuit, 0]:.1f} A {name} on {PHASES[limit.phase]}"
+            return f"{self.problem.room_a(limit.phase)[limit.circuit, 0]:.1f} A {name} on {PHASES[limit.phase]}"
         return f"{self.problem.limit_kw[limit.circuit, 0]:.1f} kW {name}"

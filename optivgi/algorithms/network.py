@@ -45,7 +45,7 @@ class Network:
         weights, rooms = [np.zeros((0, evs))], [np.zeros((0, cells))]
         amps = problem.amps_per_kw.T
         for phase in range(-1, 3):
-            limit = problem.limit_kw if phase < 0 else problem.limit_a
+            limit = problem.limit_kw if phase < 0 else problem.room_a(phase)
             rows = mask if phase < 0 else mask * amps[phase]
             kept = np.flatnonzero(np.isfinite(limit).any(axis=1) & rows.any(axis=1))
             weights.append(rows[kept])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 
 from optivgi.document import Must, Table, number, tables, text, toml_lines
 from optivgi.errors import SettingsError
+from optivgi.limits import registers
 from optivgi.limits.env import ALWAYS
 from optivgi.limits.schedule_file import ScheduledLimit, Window, load_windows, read_window
 from optivgi.limits.site_tree import EVSE, ScheduledCircuit, SiteFile, Tree
@@ -44,6 +45,7 @@ _TOP = {
     "circuit": tables("tables [[circuit]], one of them without a parent", required=True),
     "evse": tables("tables [[evse]]"),
     "id_tag": tables("tables [[id_tag]]"),
+    "register": tables("tables [[register]]"),
 }
 _CIRCUIT: dict[str, Must] = {
     "id": text("a name of 1 to 64 characters", "panel-a", required=True),
@@ -116,10 +118,11 @@ class _Reader:
                     "more than once: keep one"
                 )
         id_tags = self._id_tags(self._tables("id_tag", top))
+        meter = self._registers(list(self._tables("register", top)))
         problems = [*(f"{self._path.name} {problem}" for problem in self._problems), *self._file_problems]
         if problems:
             raise SettingsError(*problems)
-        return SiteFile(trees, tuple(evses), id_tags)
+        return SiteFile(trees, tuple(evses), id_tags, meter)
 
     def _tables(self, name: str, top: Mapping[str, Any]) -> Iterator[Table]:
         listed = top.get(name, [])
@@ -298,6 +301,19 @@ class _Reader:
             if name and "priority" in given:
                 priorities[name] = given["priority"]
         return priorities
+
+    def _registers(self, listed: Sequence[Table]) -> tuple[registers.Register, ...]:
+        """The map of the site meter's registers, each quantity once."""
+        known = len(self._problems)
+        taken = [table.take(registers.FIELDS, self._problems) for table in listed]
+        for number_, (table, given) in enumerate(zip(listed, taken, strict=True)):
+            if "value" in given and given["value"] in [one.get("value") for one in taken[:number_]]:
+                self._problems.append(table.problem("value", f"is {given['value']!r} for a second time: keep one"))
+            if given.get("scale") == 0:
+                self._problems.append(table.problem("scale", "is 0; it must be a number other than 0, e.g. 0.1"))
+        if listed and len(self._problems) == known and (missing := registers.lacking([one["value"] for one in taken])):
+            self._problems.append(listed[0].problem("", f"and the others have {missing}"))
+        return () if len(self._problems) > known else tuple(registers.register(given) for given in taken)
 
 
 def _below(root: ScheduledCircuit, circuits: Collection[ScheduledCircuit]) -> tuple[ScheduledCircuit, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from optivgi.limits.registers import Register
 from optivgi.limits.schedule_file import ScheduledLimit
 from optivgi.model.ev_config import SiteView
 from optivgi.model.framing import UNKNOWN_PHASE
@@ -59,6 +60,8 @@ class SiteFile:
     evses: tuple[EVSE, ...]
     id_tags: Mapping[str, float]
     """Priorities, by idTag in lower case."""
+    registers: tuple[Register, ...] = ()
+    """Where a site meter that is read over Modbus keeps what it shows."""
 
     def site(self, group: str, now: datetime) -> Site:
         tree = self.trees[group]

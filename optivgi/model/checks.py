@@ -133,7 +133,9 @@ def _circuits(problem: Problem, power: Floats) -> list[Violation]:
         for phase, name in enumerate(PHASES):
             share = power * amps[:, phase][:, None]
             drawn_a = share.sum(axis=0)[None, :] if mask is None else mask @ share
-            found += _cells(f"circuit phase {name}", problem.circuit_ids, drawn_a - problem.limit_a, CURRENT_A, "A")
+            found += _cells(
+                f"circuit phase {name}", problem.circuit_ids, drawn_a - problem.room_a(phase), CURRENT_A, "A"
+            )
     return found
 
 

@@ -210,6 +210,7 @@ def problem_of(
         parent=parent,
         limit_kw=limit_kw,
         limit_a=limit_a,
+        taken_a=np.array([c.taken_a for c in site.circuits], dtype=np.float64),
         limit_source=tuple(_source(site, position, now) for position in range(len(site.circuits))),
         price_per_kwh=horizon.mean_on(price_s, _column([price.per_kwh for price in tariff.prices]), edges_s),
         unbalance_kw=np.inf if site.unbalance_kw is None else site.unbalance_kw,

@@ -5,7 +5,7 @@ Letters for shapes: S EVs, K cells of the time grid, C circuits, 3 phases L1 L2 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import numpy as np
@@ -112,6 +112,13 @@ class Problem:
     """The month's highest mean over a billing window until now."""
     window_so_far_kwh: float = 0.0
     """What the site has drawn since the running billing window began."""
+    taken_a: Floats = field(default_factory=lambda: np.zeros((1, len(PHASES))))
+    """[C, 3] or [1, 3], amperes of `limit_a` that others than EVs draw on each phase, in every cell."""
+
+    def room_a(self, phase: int) -> Floats:
+        """[C, K], what EVs may draw on a phase, in amperes."""
+        room: Floats = np.maximum(self.limit_a - self.taken_a[:, phase, None], 0.0)
+        return room
 
     def coarser(self, most_cells: int) -> Problem:
         """The same problem with neighbouring cells merged to at most `most_cells`, the first one kept: limits and prices are

@@ -28,6 +28,16 @@ class Circuit:
     limit: LimitSeries | None = None
     limit_a: float | None = None
     label: str = ""
+    taken_a: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """Amperes of `limit_a` on L1, L2 and L3 that others than EVs draw; below 0 where they feed in."""
+
+    @property
+    def room_a(self) -> tuple[float, float, float] | None:
+        """What EVs may draw on L1, L2 and L3, in amperes; None if there is no such limit."""
+        if self.limit_a is None:
+            return None
+        first, second, third = (max(self.limit_a - taken, 0.0) for taken in self.taken_a)
+        return first, second, third
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,10 @@ from optivgi.errors import OptiVGIError
 from optivgi.leadership import Leadership, Standing
 from optivgi.ledger import Policy
 from optivgi.limits.base import OneCircuit, SiteSource
+from optivgi.limits.base_load import BaseLoad, NoBaseLoad
 from optivgi.limits.env import ALWAYS
 from optivgi.model.charging_profile import ChargingProfile, Purpose
+from optivgi.model.clock import Clock
 from optivgi.model.ev import EV
 from optivgi.model.limit_series import LimitSeries
 from optivgi.model.plan import Binding, Plan, Reason
@@ -141,6 +143,7 @@ class ControlRoom:
         inline: bool = True,
         forms: FormBook | None = None,
         leadership: Leadership | None = None,
+        base_load: Callable[[Clock], BaseLoad] = lambda clock: NoBaseLoad(),
     ) -> None:
         self.inline = inline
         self.clock = ManualClock()
@@ -152,7 +155,13 @@ class ControlRoom:
         self.csms.add_connectors(*(a_connector(f"ST-{number + 1}") for number in range(stations)))
         self.scheduler = Scheduler(
             Ports(
-                self.csms, self.limit, planner or self.planner, self.clock, sites or OneCircuit(), forms or FormBook()
+                self.csms,
+                self.limit,
+                planner or self.planner,
+                self.clock,
+                sites or OneCircuit(),
+                forms or FormBook(),
+                base_load(self.clock),
             ),
             self.source,
             ["default"],

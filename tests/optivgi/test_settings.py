@@ -187,3 +187,32 @@ def test_the_listing_says_where_each_value_came_from(env_file: EnvFile, monkeypa
     assert lines["CONN_01_MAX_POWER_KW"] == ("11", ".env")
     assert lines["CONN_XX_MAX_POWER_KW"] == ("7.2", "default")
     assert lines["SETTLE_S"] == ("5.0", "default")
+
+
+def test_a_site_meter_says_all_that_it_lacks_at_once(env_file: EnvFile) -> None:
+    found = problems_of(env_file("METER_SOURCE=mqtt\nMETER_URL=http://broker\nMETER_GROUP=north\n"))
+    assert [problem.split()[0] for problem in found] == ["BASE_LOAD_MAX_KW", "METER_URL", "METER_GROUP"]
+    assert "e.g. METER_URL=mqtt://user:password@broker:1883/site/meter" in found[1]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("METER_FIELDS=powr=a.b", "'powr' is no quantity; did you mean power?"),
+        ("METER_FIELDS=time=t", "it has no power"),
+        ("METER_FIELDS=power=", "power has no place"),
+        ("METER_SOURCE=zigbee", "none, mqtt, http, modbus or ocpp"),
+        ("BASE_LOAD_MAX_KW=-1", "from 0 to 100000"),
+        ("METER_SOURCE=mqtt\nBASE_LOAD_MAX_KW=9\nMETER_URL=mqtts://broker", "has no topic"),
+        ("METER_SOURCE=ocpp\nBASE_LOAD_MAX_KW=9", "METER_STATION is ''"),
+    ],
+)
+def test_a_wrong_site_meter_is_named(env_file: EnvFile, line: str, words: str) -> None:
+    (problem,) = problems_of(env_file(line + "\n"))
+    assert words in problem
+
+
+def test_the_password_of_a_site_meter_is_not_shown(env_file: EnvFile) -> None:
+    path = env_file("METER_SOURCE=mqtt\nBASE_LOAD_MAX_KW=20\nMETER_URL=mqtt://meter:hush@broker/site\n")
+    assert "hush" not in repr(load_settings(path))
+    assert not any("hush" in line.value for line in effective(OptimizerSettings, path))

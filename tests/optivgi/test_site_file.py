@@ -10,6 +10,7 @@ import pytest
 
 from optivgi.algorithms import algorithm
 from optivgi.errors import SettingsError
+from optivgi.limits.registers import Register
 from optivgi.limits.site_file import load_site
 from optivgi.limits.site_tree import SiteFile
 from optivgi.model.ev_config import EVConfig, SiteView
@@ -259,3 +260,24 @@ async def test_a_cycle_plans_and_sends_within_every_circuit(tmp_path: Path) -> N
     assert "8.0 kW kilowatts limit" in texts["3"]
     assert record.limit is not None
     assert record.limit.limit_kw == 30.0
+
+
+def test_the_registers_of_a_site_meter_are_read(tmp_path: Path) -> None:
+    text = MAIN + '[[register]]\nvalue = "power"\naddress = 40087\ntype = "int16"\nword_order = "little"\nscale = 0.1\n'
+    assert a_site(tmp_path, text).registers == (Register("power", 40087, "int16", "holding", "little", 0.1),)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ('value = "powr"\naddress = 1', 'register[0].value is "powr"; it must be one of power, '),
+        ('value = "power"\naddress = 70000', "register[0].address is 70000"),
+        ('value = "power"\naddress = 1\ntype = "float"', "register[0].type is"),
+        ('value = "power"\naddress = 1\nscale = 0', "register[0].scale is 0"),
+        ('value = "power_l1"\naddress = 1', "no power: give power, or all of"),
+        ('value = "power"\naddress = 1\n[[register]]\nvalue = "power"\naddress = 2', "for a second time"),
+    ],
+)
+def test_a_wrong_register_is_named(tmp_path: Path, fields: str, words: str) -> None:
+    (problem,) = problems_of(tmp_path, f"{MAIN}[[register]]\n{fields}\n")
+    assert words in problem
