@@ -1,5 +1,12 @@
-"""Fixtures that every test may ask for."""
+"""Fixtures that every test may ask for, and the order in which tests come."""
+
+import pytest
 
 from tests.services import amqp_url, exchange_name, postgres_server, postgres_url
 
 __all__ = ["amqp_url", "exchange_name", "postgres_server", "postgres_url"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole stacks come first: they wait longest, and at the end one worker would do so alone."""
+    items.sort(key=lambda item: item.get_closest_marker("e2e") is None)
