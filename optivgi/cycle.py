@@ -26,6 +26,7 @@ from optivgi.model.snapshot import RefusedEV, Snapshot
 from optivgi.outlook import NextChange, next_changes
 from optivgi.oversight import Oversight, OversightSettings
 from optivgi.profile_form import FormBook
+from optivgi.reconcile import Reconciler
 from optivgi.record import CycleRecord, EVDecision, OutOfControl
 from optivgi.reserve import kept_free
 from optivgi.translation.base import Outcome, OutcomeStatus, PowerCommand, Translation
@@ -71,6 +72,8 @@ class CycleSettings:
     look_s: float = 0.0
     """Meters are looked at this often between plans; 0 is only when planning."""
     oversight: OversightSettings = field(default_factory=OversightSettings)
+    read_back: bool = True
+    """Whether stations are asked what they have installed."""
 
     @property
     def lead_s(self) -> float:
@@ -84,12 +87,15 @@ class Group:
     name: str
     ledger: Ledger
     oversight: Oversight = field(default_factory=Oversight)
+    reconciler: Reconciler = field(default_factory=Reconciler)
     snapshot: Snapshot | None = None
     peak: LimitSeries | None = None
     site: Site | None = None
     shares: dict[Key, float] = field(default_factory=dict)
     targets: dict[Key, float] = field(default_factory=dict)
     may_raise: bool = False
+    sending: int = 0
+    """Stations with commands under way."""
     news: bool = False
     """Whether the last read showed anything by which the plan should change."""
     cycles: int = 0
@@ -160,6 +166,8 @@ async def _read(group: Group, ports: Ports) -> str:
     if isinstance(snapshot, Snapshot):
         group.snapshot = snapshot
         _take_in(group, snapshot, Instant.of(ports.clock))
+    else:
+        group.reconciler.lost_sight()
     if not isinstance(limit, TranslationError):
         group.peak = limit
     failed = next((result for result in (snapshot, limit) if isinstance(result, TranslationError)), None)
@@ -170,15 +178,18 @@ def _take_in(group: Group, snapshot: Snapshot, when: Instant) -> None:
     ledger, oversight = group.ledger, group.oversight
     ledger.observe(snapshot, when)
     group.news = oversight.look(snapshot, when.now, group.site)
+    group.reconciler.observe(snapshot, oversight.overdraws())
     _count_overdraws(group)
     for key in oversight.spoilt():
         ledger.spoilt(key)
 
 
 def _count_overdraws(group: Group) -> None:
-    overdraws = group.oversight.overdraws()
-    for key in {*group.ledger.overdrawn, *overdraws}:
-        group.ledger.overdraw(key, overdraws.get(key))
+    """Whoever draws more than allowed counts at that, and whose station says that it allows more, at what it says."""
+    overdraws, claims = group.oversight.overdraws(), group.reconciler.claims()
+    for key in {*group.ledger.overdrawn, *overdraws, *claims}:
+        known = [powers[key] for powers in (overdraws, claims) if key in powers]
+        group.ledger.overdraw(key, max(known, default=None))
 
 
 async def _attempt(reading: Awaitable[_T]) -> _T | TranslationError:
@@ -326,8 +337,10 @@ async def _send_in_form(
         shaped = [group.oversight.shaped(commands[i], _fallback_kw(group, commands[i])) for i in pending]
         answered = await translation.send_power_to_evs(shaped)
         refused = []
-        for i, form, answer in zip(pending, forms, answered, strict=True):
+        for i, form, sent, answer in zip(pending, forms, shaped, answered, strict=True):
             answers[i] = Outcome(commands[i], answer.status, answer.reason)
+            if answer.status is OutcomeStatus.ACCEPTED:
+                group.reconciler.accepted(sent)
             if group.oversight.try_again(commands[i], form, answer):
                 refused.append(i)
         pending = refused

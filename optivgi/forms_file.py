@@ -8,6 +8,7 @@ from pathlib import Path
 from optivgi.errors import SettingsError
 from optivgi.leadership import Standing
 from optivgi.profile_form import FormBook
+from optivgi.reconcile import Finding
 from optivgi.record import CycleRecord
 from optivgi.translation.base import Event, Outcome
 
@@ -43,6 +44,9 @@ class FormsFile:
         self._keep()
 
     def protected(self, group: str, connectors: int) -> None:
+        """Teaches nothing about forms."""
+
+    def read_back(self, group: str, finding: Finding) -> None:
         """Teaches nothing about forms."""
 
     def standing(self, group: str, standing: Standing) -> None:

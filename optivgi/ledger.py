@@ -107,6 +107,11 @@ class Ledger:
         else:
             self.overdrawn[key] = power_kw
 
+    def doubt(self, key: Key) -> None:
+        """The station says that it has something else at `key` than what it confirmed, so that is to be sent again."""
+        if key in self.accounts:
+            self.accounts[key] = replace(self.accounts[key], fallback=True)
+
     def spoilt(self, key: Key) -> None:
         """The safe start at `key` was replaced by something else, so it is to be sent again."""
         if key in self.safe_starts:

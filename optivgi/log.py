@@ -16,6 +16,7 @@ from optivgi.leadership import Role, Standing
 from optivgi.model.charging_profile import Purpose
 from optivgi.model.clock import Clock
 from optivgi.model.plan import Binding
+from optivgi.reconcile import Finding, Match
 from optivgi.record import CycleRecord, EVDecision
 from optivgi.translation.base import Event, Outcome, OutcomeStatus
 
@@ -131,6 +132,25 @@ class SiteLog:
 
     def protected(self, group: str, connectors: int) -> None:
         log.info("Safe start confirmed on %d connectors%s", connectors, self._of(group))
+
+    def read_back(self, group: str, finding: Finding) -> None:  # noqa: ARG002 - stations are named already
+        where = f"{finding.key[0]} connector {finding.key[1]}"
+        if finding.match is Match.NONE:
+            log.debug("%s does not tell what it allows: %s", where, finding.reason)
+        if finding.match in (Match.SAME, Match.NONE):
+            return
+        then = (
+            "it is sent again" if finding.repair else "left to its meter" if finding.match is Match.MORE else "so be it"
+        )
+        log.log(
+            logging.DEBUG if finding.idle and not finding.repair else logging.WARNING,
+            "%s says that it allows %.1f kW, and accepted %.1f kW%s: %s",
+            where,
+            finding.said_kw,
+            finding.expected_kw,
+            " for who comes next" if finding.idle else "",
+            then,
+        )
 
     def standing(self, group: str, standing: Standing) -> None:
         if standing.role is Role.WAITS:

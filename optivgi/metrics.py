@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, star
 
 from optivgi.alarm import AlarmKind
 from optivgi.leadership import Role, Standing
+from optivgi.reconcile import Finding
 from optivgi.record import CycleRecord
 from optivgi.translation.base import Event, Outcome
 
@@ -67,6 +68,12 @@ class Metrics:
             "optivgi_safe_start_connectors", "Connectors with a confirmed safe start", group, registry=registry
         )
 
+        self._read_backs = Counter(
+            "optivgi_read_backs",
+            "Connectors asked for what they allow, by answer",
+            ["group", "match"],
+            registry=registry,
+        )
         self._leads = Gauge("optivgi_leads", "1 if this optimizer leads, 0 if it waits", group, registry=registry)
 
     def serve(self, port: int, address: str = "0.0.0.0") -> int:  # noqa: S104 - for a scraper on another host
@@ -121,6 +128,9 @@ class Metrics:
 
     def protected(self, group: str, connectors: int) -> None:
         self._protected.labels(group).set(connectors)
+
+    def read_back(self, group: str, finding: Finding) -> None:
+        self._read_backs.labels(group, finding.match.value).inc()
 
     def standing(self, group: str, standing: Standing) -> None:
         self._leads.labels(group).set(standing.role is Role.LEADS)

@@ -16,6 +16,7 @@ from optivgi.model.limit_series import LimitStep
 from optivgi.model.plan import Reason
 from optivgi.model.snapshot import RefusedEV, Snapshot
 from optivgi.outlook import NextChange
+from optivgi.reconcile import Finding
 from optivgi.translation.base import Event, Outcome
 
 
@@ -102,6 +103,10 @@ class Observer(Protocol):
 
     def protected(self, group: str, connectors: int) -> None:
         """Every connected station of the group has its safe start now."""
+        ...
+
+    def read_back(self, group: str, finding: Finding) -> None:
+        """A connector was asked what it has installed."""
         ...
 
     def standing(self, group: str, standing: Standing) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import groupby
 
 from optivgi.account import Instant
@@ -14,12 +15,14 @@ from optivgi.draws import ev_draws
 from optivgi.leadership import Leadership, SoleLeader, Standing
 from optivgi.ledger import Ledger
 from optivgi.oversight import Oversight
+from optivgi.read_back import Reader
+from optivgi.reconcile import Finding, Reconciler, Reticence
 from optivgi.record import CycleRecord, Observer
 from optivgi.site_meter.ev_draw import EVDraw
 from optivgi.translation.backoff import Backoff
 from optivgi.translation.base import Event, EventSource, OutcomeStatus, PowerCommand
 from optivgi.translation.envelope import METERING_ACTION
-from optivgi.translation.events import GATHER_S, TIMER, Wake, Wakeups
+from optivgi.translation.events import GATHER_S, RESYNC, TIMER, Wake, Wakeups
 
 log = logging.getLogger("optivgi.scheduler")
 
@@ -32,6 +35,7 @@ METERED = "meters show something new"
 CHANGED = "control changed"
 LIMIT = "limit changes"
 RETRY = "retry"
+READ_BACK = "a station has something else"
 CRASH_PAUSE_S = 5.0
 UNSURE_PAUSE_S = 1.0
 GATHER_SAMPLES_S = 1.0
@@ -68,6 +72,7 @@ class Scheduler:
         self._observers = tuple(observers)
         self._backoff = backoff or Backoff(first_s=1.0, limit_s=60.0)
         self._leadership = leadership or SoleLeader()
+        self._reticence = Reticence()
         self._groups = tuple(groups)
         self._group_of = group_of
         self._served: dict[str, Group] = {}
@@ -125,7 +130,12 @@ class Scheduler:
         """Serves the group whenever it is led, with nothing in mind from before."""
         while True:
             await self._leadership.won(name)
-            group = Group(name, Ledger(self._settings.policy), Oversight(self._settings.oversight, self._ports.forms))
+            group = Group(
+                name,
+                Ledger(self._settings.policy),
+                Oversight(self._settings.oversight, self._ports.forms),
+                Reconciler(self._reticence),
+            )
             self._served[name] = group
             async with asyncio.TaskGroup() as term:
                 serving = term.create_task(self._serve(group))
@@ -144,12 +154,15 @@ class Scheduler:
     async def _serve(self, group: Group) -> None:
         """One turn after the other for one group, for ever."""
         self._wakeups.wake(group.name, "start")
+        reader = Reader(group, self._ports, partial(self._may_ask, group), partial(self._found, group))
         async with asyncio.TaskGroup() as sending:
             while True:
                 _, wakes = await self._wakeups.next(group.name)
                 if not await self._guarded(group.name, self._turn(group, wakes, sending)):
                     hold(group, self._settings, Instant.of(self._ports.clock))
                     self._wakeups.wake_after(CRASH_PAUSE_S, group.name, RETRY)
+                for _ in range(reader.wanted):
+                    sending.create_task(self._guarded(group.name, reader.read()))
 
     async def _turn(self, group: Group, wakes: Sequence[Wake], sending: asyncio.TaskGroup) -> None:
         """Plans anew if there is a reason to, then sends what may be sent."""
@@ -165,12 +178,15 @@ class Scheduler:
             and await look(group, self._ports)
         ):
             reasons = (METERED,)
+        if RESYNC in reasons:
+            group.reconciler.lost_sight()
         if reasons or overdue:
             record = await run_cycle(group, self._ports, self._settings, reasons or (TIMER,))
             self._keep(record)
             self._retry(record)
         commands = self._wave(group)
         for _, batch in groupby(sorted(commands, key=_station), key=_station):
+            group.sending += 1
             sending.create_task(self._deliver(group, tuple(batch)))
         if requests := group.oversight.wishes(clock.now()):
             sending.create_task(self._guarded(group.name, self._ports.translation.ask(requests)))
@@ -190,6 +206,16 @@ class Scheduler:
             return next_wave(group, self._settings, self._ports.clock)
         self._wakeups.wake_after(UNSURE_PAUSE_S, group.name, RETRY)
         return ()
+
+    def _may_ask(self, group: Group) -> bool:
+        """Whether stations may be asked what they have: never ahead of a command, and never beside one."""
+        return self._settings.read_back and group.sending == 0 and self._leadership.leads(group.name)
+
+    def _found(self, group: Group, finding: Finding) -> None:
+        for observer in self._observers:
+            observer.read_back(group.name, finding)
+        if finding.repair:
+            self._wakeups.wake(group.name, READ_BACK)
 
     def _retry(self, record: CycleRecord) -> None:
         """Tries again soon, with growing patience, what could not be read or planned."""
@@ -216,6 +242,7 @@ class Scheduler:
 
     async def _deliver(self, group: Group, commands: tuple[PowerCommand, ...]) -> None:
         await self._guarded(group.name, self._send(group, commands))
+        group.sending -= 1
         self._wakeups.wake(group.name, ANSWERED)
 
     async def _send(self, group: Group, commands: tuple[PowerCommand, ...]) -> None:

@@ -247,6 +247,7 @@ class OptimizerSettings(BaseSettings):
     ramp_s: float = _setting(30.0, "a number of seconds from 0 to 600", ge=0, le=600)
     wake_attempts: int = _setting(3, "a whole number from 0 to 20", ge=0, le=20)
     pause_policy: PausePolicy = _text("minimum", "minimum or zero")
+    read_back: bool = _text(True, "true, or false to never ask stations what they have installed")
     forms_file: Path | None = _text(None, "the path of a file to keep what stations take, or empty", "forms.json")
     site_file: Path | None = _text(
         None, "the path of a TOML file with the site's circuits, or empty for one circuit", "site.toml"

@@ -10,10 +10,11 @@ from datetime import UTC, datetime
 from optivgi.errors import TranslationError
 from optivgi.model.charging_profile import ChargingProfile, RateUnit
 from optivgi.model.clock import Clock
+from optivgi.model.composite import Supply, Transaction, composite_schedule
 from optivgi.model.ev import EV, Connector
 from optivgi.model.limit_series import LimitSeries
 from optivgi.model.snapshot import RefusedEV, Snapshot
-from optivgi.translation.base import Event, Outcome, OutcomeStatus, PowerCommand, StationRequest
+from optivgi.translation.base import Event, Outcome, OutcomeStatus, PowerCommand, ReadBack, StationRequest
 
 MOMENT = datetime(2026, 3, 3, 8, 0, tzinfo=UTC)
 """Where ManualClock starts."""
@@ -162,6 +163,10 @@ class FakeTranslation:
         """Every wish in the order of asking."""
         self.fulfil: Callable[[StationRequest], None] = lambda _: None
         """What becomes of a wish: nothing, unless a test says otherwise."""
+        self.says: dict[tuple[str, int], ReadBack] = {}
+        """What a connector answers when it is read back, instead of what follows from `installed`."""
+        self.questions: list[tuple[str, int]] = []
+        """Every connector that was read back, in that order."""
         self.closed = False
 
     def plug_in(self, *evs: EV) -> None:
@@ -214,6 +219,21 @@ class FakeTranslation:
         self.asked.extend(requests)
         for request in requests:
             self.fulfil(request)
+
+    async def read_back(self, station_id: str, connector_id: int, duration_s: int, unit: RateUnit) -> ReadBack:
+        key = station_id, connector_id
+        self.questions.append(key)
+        await self._clock.sleep(self.delay_s.get(station_id, 0.0))
+        if key in self.says:
+            return self.says[key]
+        connector = self._connectors[key]
+        ev = next((ev for ev in self._evs.values() if (ev.station_id, ev.connector_id) == key), None)
+        transaction = None if ev is None else Transaction(ev.transaction_id, ev.arrival)
+        supply = Supply(connector.voltage_v, len(connector.phases))
+        profiles = tuple(self.installed.get(key, ()))
+        now = self._clock.now()
+        schedule = composite_schedule(profiles, (), now, duration_s, transaction, unit=unit, supply=supply)
+        return ReadBack(OutcomeStatus.ACCEPTED, schedule)
 
     async def aclose(self) -> None:
         self.closed = True

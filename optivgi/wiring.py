@@ -255,6 +255,7 @@ def _cycle_settings(settings: OptimizerSettings) -> CycleSettings:
         assumed_stay_s=settings.assumed_stay_hours * 3600,
         least_connectors=len(settings.station_ids) * settings.connectors_per_station,
         look_s=settings.meter_look_s,
+        read_back=settings.read_back,
         oversight=OversightSettings(
             AdherenceSettings(adherence_s=settings.adherence_s, settle_s=settings.settle_s),
             UsageSettings(ramp_s=settings.ramp_s, tight_s=settings.stale_hold_s),

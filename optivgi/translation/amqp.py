@@ -14,7 +14,7 @@ from optivgi.model.clock import Clock
 from optivgi.translation.backoff import Backoff
 from optivgi.translation.base import Event
 from optivgi.translation.broker import AWAY, close, where, within
-from optivgi.translation.envelope import ANSWERED, SENT, Sink, bindings, event_of, matches
+from optivgi.translation.envelope import Sink, bindings, event_of, is_answered, is_sent
 from optivgi.translation.events import RESYNC
 
 log = logging.getLogger("optivgi.translation")
@@ -119,7 +119,7 @@ class AmqpEventSource:
         if not isinstance(body, Mapping):
             log.debug("An event with headers %s has no JSON object as its body", message.headers)
             body = {}
-        if matches(message.headers, SENT) or matches(message.headers, ANSWERED):
+        if is_sent(message.headers) or is_answered(message.headers):
             if self._on_answer is not None:
                 self._on_answer(message.headers, body)
             return

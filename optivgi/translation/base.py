@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from optivgi.model.charging_profile import ChargingProfile
+from optivgi.model.charging_profile import ChargingProfile, RateUnit, Schedule
 from optivgi.model.limit_series import LimitSeries
 from optivgi.model.snapshot import Snapshot
 
@@ -62,6 +62,19 @@ class StationRequest:
     transaction_id: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class ReadBack:
+    """What a station says that it allows at a connector from now on, or why that is not known.
+
+    `schedule` comes with ACCEPTED alone. UNKNOWN says that the station was asked and kept silent; when it is not known
+    whether it was asked, the status is FAILED. `reason` is for a site manager.
+    """
+
+    status: OutcomeStatus
+    schedule: Schedule | None = None
+    reason: str = ""
+
+
 class Translation(Protocol):
     """A CSMS as the optimizer sees it. Every method raises TranslationError, never answers with an empty guess."""
 
@@ -79,6 +92,10 @@ class Translation(Protocol):
 
     async def ask(self, requests: Sequence[StationRequest]) -> None:
         """Passes wishes on. Nothing is promised and no answer awaited: later reads show what has come of them."""
+        ...
+
+    async def read_back(self, station_id: str, connector_id: int, duration_s: int, unit: RateUnit) -> ReadBack:
+        """What the station makes of all its profiles at a connector, over the next `duration_s` seconds, in `unit`."""
         ...
 
     async def aclose(self) -> None:

@@ -11,19 +11,34 @@ from optivgi.translation.base import Event
 Headers = Mapping[str, Any]
 Body = Mapping[str, Any]
 Sink = Callable[[Headers, Body], None]
-"""Takes messages about SetChargingProfile: the CSMS's requests and the stations' answers."""
+"""Takes messages about what the CSMS asks of stations (COMMANDS): its requests and the stations' answers."""
 
 WAKING_ACTIONS = ("BootNotification", "StatusNotification", "StartTransaction", "StopTransaction")
 METERING_ACTION = "MeterValues"
-COMMAND = "SetChargingProfile"
-SENT = {"action": COMMAND, "state": "1", "origin": "csms"}
-ANSWERED = {"action": COMMAND, "state": "2", "origin": "cs"}
+COMMANDS = ("SetChargingProfile", "GetCompositeSchedule")
+SENT = tuple({"action": action, "state": "1", "origin": "csms"} for action in COMMANDS)
+ANSWERED = tuple({"action": action, "state": "2", "origin": "cs"} for action in COMMANDS)
+
+
+def waking(meter_values: bool) -> tuple[dict[str, str], ...]:
+    """The headers of session events. Each station message is published twice, request and answer: state 1 takes it once."""
+    actions = (*WAKING_ACTIONS, METERING_ACTION) if meter_values else WAKING_ACTIONS
+    return tuple({"action": action, "state": "1", "origin": "cs"} for action in actions)
 
 
 def bindings(meter_values: bool) -> tuple[dict[str, str], ...]:
-    """The headers to bind on. Each station message is published twice, request and answer: state 1 takes it once."""
-    actions = (*WAKING_ACTIONS, METERING_ACTION) if meter_values else WAKING_ACTIONS
-    return (*({"action": action, "state": "1", "origin": "cs"} for action in actions), SENT, ANSWERED)
+    """The headers to bind on, for events and for what concerns commands."""
+    return (*waking(meter_values), *SENT, *ANSWERED)
+
+
+def is_sent(headers: Headers) -> bool:
+    """Whether the message is the CSMS's request to a station."""
+    return any(matches(headers, binding) for binding in SENT)
+
+
+def is_answered(headers: Headers) -> bool:
+    """Whether the message is a station's answer to such a request."""
+    return any(matches(headers, binding) for binding in ANSWERED)
 
 
 def matches(headers: Headers, binding: Mapping[str, str]) -> bool:

@@ -16,7 +16,7 @@ from optivgi.model.clock import Clock
 from optivgi.model.ev import EV, Connector
 from optivgi.model.limit_series import LimitSeries, LimitStep
 from optivgi.model.snapshot import RefusedEV, Snapshot
-from optivgi.translation.base import Outcome, OutcomeStatus, PowerCommand, StationRequest
+from optivgi.translation.base import Outcome, OutcomeStatus, PowerCommand, ReadBack, StationRequest
 from optivgi.translation.http import Patience, fetch, retried
 from optivgi.translation.refusals import why_refused
 
@@ -171,6 +171,9 @@ class HttpApiTranslation:
 
     async def ask(self, requests: Sequence[StationRequest]) -> None:
         """The interface has no place for wishes: whoever offers it samples its meters by itself."""
+
+    async def read_back(self, station_id: str, connector_id: int, duration_s: int, unit: RateUnit) -> ReadBack:  # noqa: ARG002 - whichever
+        return ReadBack(OutcomeStatus.NOT_SUPPORTED, reason="the JSON interface has no question for it")
 
     async def aclose(self) -> None:
         await self._http.aclose()

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 
 from optivgi.model.clock import Clock
 from optivgi.translation.base import Event
-from optivgi.translation.envelope import ANSWERED, SENT, Body, Headers, Sink, bindings, event_of, matches
+from optivgi.translation.envelope import Body, Headers, Sink, event_of, is_answered, is_sent, matches, waking
 from optivgi.translation.events import RESYNC
 
 Subscribe = Callable[[Callable[[Headers, Body], None]], Callable[[], None]]
@@ -22,7 +22,7 @@ class InProcessEventSource:
     ) -> None:
         self._clock = clock
         self._on_answer = on_answer
-        self._waking = bindings(meter_values)[:-2]
+        self._waking = waking(meter_values)
         self._inbox: asyncio.Queue[Event | None] = asyncio.Queue()
         self._unsubscribe = subscribe(self._take)
 
@@ -37,7 +37,7 @@ class InProcessEventSource:
         self._inbox.put_nowait(None)
 
     def _take(self, headers: Headers, body: Body) -> None:
-        if matches(headers, SENT) or matches(headers, ANSWERED):
+        if is_sent(headers) or is_answered(headers):
             if self._on_answer is not None:
                 self._on_answer(headers, body)
         elif any(matches(headers, binding) for binding in self._waking):

@@ -26,6 +26,7 @@ from optivgi.model.limit_series import LimitSeries
 from optivgi.model.plan import Binding, Plan, Reason
 from optivgi.model.problem import Problem
 from optivgi.profile_form import FormBook
+from optivgi.reconcile import Finding
 from optivgi.record import CycleRecord, Observer
 from optivgi.scheduler import Scheduler
 from optivgi.testing import FakeEventSource, FakeTranslation, a_connector, an_ev
@@ -107,6 +108,7 @@ class Witness:
         self.outcomes: list[Outcome] = []
         self.safe: list[tuple[str, int]] = []
         self.standings: list[tuple[str, Standing]] = []
+        self.findings: list[Finding] = []
         self.crashes: list[str] = []
 
     def event(self, event: Event) -> None:
@@ -120,6 +122,9 @@ class Witness:
 
     def protected(self, group: str, connectors: int) -> None:
         self.safe.append((group, connectors))
+
+    def read_back(self, group: str, finding: Finding) -> None:
+        self.findings.append(finding)
 
     def standing(self, group: str, standing: Standing) -> None:
         self.standings.append((group, standing))

@@ -63,7 +63,7 @@ class CitrineOSDouble:
         self.app = Starlette(
             routes=[
                 Route("/v1/graphql", self._graphql, methods=["POST"]),
-                Route("/ocpp/1.6/smartcharging/setChargingProfile", self._set_charging_profile, methods=["POST"]),
+                Route("/ocpp/1.6/smartcharging/{action}", self._call, methods=["POST"]),
             ]
         )
 
@@ -131,13 +131,22 @@ class CitrineOSDouble:
         }
         transaction["MeterValues"].append(row)
 
-    def publish(self, origin: str, state: int, station_id: str, payload: Json, correlation_id: str) -> None:
-        """One message about SetChargingProfile, as captured."""
+    def publish(
+        self,
+        origin: str,
+        state: int,
+        station_id: str,
+        payload: Json,
+        correlation_id: str,
+        *,
+        action: str = "SetChargingProfile",
+    ) -> None:
+        """One message about what is asked of a station, as captured."""
         timestamp = wire(self.clock.now())
         headers = {
             "origin": origin,
             "eventGroup": "smartcharging" if origin == "csms" else "router",
-            "action": "SetChargingProfile",
+            "action": action,
             "state": str(state),
             "stationId": station_id,
             "correlationId": correlation_id,
@@ -172,7 +181,9 @@ class CitrineOSDouble:
 
         return rows
 
-    async def _set_charging_profile(self, request: Request) -> Response:
+    async def _call(self, request: Request) -> Response:
+        action = request.path_params["action"]
+        action = action[0].upper() + action[1:]
         if self.rest_answers:
             return self.rest_answers.pop(0)
         station_id, body = request.query_params["identifier"], await request.json()
@@ -182,9 +193,9 @@ class CitrineOSDouble:
         correlation_id = f"call-{next(self._ids)}"
         self.calls.append(correlation_id)
         answer = self.station_says.get(station_id, {"status": "Accepted"})
-        self.publish("csms", 1, station_id, json.loads(json.dumps(body)), correlation_id)
+        self.publish("csms", 1, station_id, json.loads(json.dumps(body)), correlation_id, action=action)
         if answer is not None:
-            self.publish("cs", 2, station_id, answer, correlation_id)
+            self.publish("cs", 2, station_id, answer, correlation_id, action=action)
             url = request.query_params.get("callbackUrl")
             if url is not None and self._callback_client is not None:
                 await self._callback_client.post(url, json=answer)

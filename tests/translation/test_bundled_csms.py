@@ -132,3 +132,49 @@ async def test_a_command_reaches_the_station_and_its_answer_comes_back(
     assert [outcome.status for outcome in sending.result()] == [status]
     await source.aclose()
     await translation.aclose()
+
+
+SCHEDULE = {
+    "chargingRateUnit": "A",
+    "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 16.0}, {"startPeriod": 60, "limit": 6.5}],
+}
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        ([3, {"status": "Accepted", "connectorId": 1, "chargingSchedule": SCHEDULE}], OutcomeStatus.ACCEPTED),
+        ([3, {"status": "Accepted"}], OutcomeStatus.NOT_SUPPORTED),
+        ([3, {"status": "Rejected"}], OutcomeStatus.REJECTED),
+        ([4, "NotImplemented", "", {}], OutcomeStatus.NOT_SUPPORTED),
+    ],
+)
+@pytest.mark.parametrize("way", ["events", "callback"])
+async def test_what_a_station_has_installed_comes_back(
+    csms: Csms, way: str, answer: list[Any], status: OutcomeStatus
+) -> None:
+    assert isinstance(csms.bus, InProcessBus)
+    by_events = AnswersByEvents(WallClock())
+    source = InProcessEventSource(csms.bus.subscribe, WallClock(), on_answer=by_events.take)
+    by_callback = AnswersByCallback(WallClock(), f"http://127.0.0.1:{free_port()}")
+    listener = CallbackListener(by_callback, "127.0.0.1", urlsplit(by_callback.base_url).port or 0)
+    translation = translate(csms, by_callback if way == "callback" else by_events)
+    async with station(csms) as charger:
+        await boot(charger)
+        async with asyncio.TaskGroup() as tasks:
+            serving = tasks.create_task(listener.serve())
+            asking = tasks.create_task(translation.read_back("ST-01", 1, 120, RateUnit.A))
+            call = await charger.called()
+            assert call[2:] == ["GetCompositeSchedule", {"connectorId": 1, "duration": 120, "chargingRateUnit": "A"}]
+            await charger._websocket.send(json.dumps([answer[0], call[1], *answer[1:]]))
+            await asking
+            serving.cancel()
+    said = asking.result()
+    assert said.status is status
+    if status is OutcomeStatus.ACCEPTED:
+        assert said.schedule == Schedule(RateUnit.A, (Period(0, 16.0), Period(60, 6.5)))
+    else:
+        assert said.schedule is None
+        assert said.reason
+    await source.aclose()
+    await translation.aclose()

@@ -114,6 +114,25 @@ async def test_a_command_that_the_csms_did_not_confirm_may_still_be_answered(
     assert sending.result()[0].reason == "the CSMS answered 500: boom"
 
 
+async def test_a_question_holds_up_no_command_and_tells_silence_from_absence(
+    csms: CitrineOSDouble, translation: CitrineOSTranslation, clock: ManualClock
+) -> None:
+    csms.station_says["ST-1"], csms.offline = None, {"ST-2"}
+    async with asyncio.TaskGroup() as tasks:
+        asking = tasks.create_task(translation.read_back("ST-1", 1, 60, RateUnit.A))
+        await clock.advance(1)
+        csms.station_says["ST-1"] = {"status": "Accepted"}
+        (outcome,) = await translation.send_power_to_evs([a_command("ST-1")])
+        assert outcome.status is OutcomeStatus.ACCEPTED
+        assert not asking.done()
+        await clock.advance(22)
+    assert asking.result().status is OutcomeStatus.UNKNOWN
+    assert (await translation.read_back("ST-2", 1, 60, RateUnit.A)).status is OutcomeStatus.OFFLINE
+    csms.rest_answers = [Response("boom", status_code=500)]
+    lost = await translation.read_back("ST-1", 1, 60, RateUnit.A)
+    assert (lost.status, lost.reason) == (OutcomeStatus.FAILED, "the CSMS answered 500: boom")
+
+
 async def test_what_cannot_be_sent_fails_alone(csms: CitrineOSDouble, translation: CitrineOSTranslation) -> None:
     outcomes = await translation.send_power_to_evs([a_command("ST-1", transaction_id="tx"), a_command("ST-2")])
     assert [outcome.status.name for outcome in outcomes] == ["FAILED", "ACCEPTED"]

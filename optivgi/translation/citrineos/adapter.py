@@ -10,14 +10,16 @@ from datetime import datetime
 from importlib.resources import files
 
 from optivgi.errors import Unreachable
+from optivgi.model.charging_profile import RateUnit
 from optivgi.model.clock import Clock
 from optivgi.model.ev_config import SiteView
 from optivgi.model.limit_series import LimitSeries
 from optivgi.model.snapshot import Snapshot
-from optivgi.translation.base import Outcome, OutcomeStatus, PowerCommand, StationRequest, Wish
+from optivgi.translation.base import Outcome, OutcomeStatus, PowerCommand, ReadBack, StationRequest, Wish
 from optivgi.translation.citrineos.answers import ANSWER_DEADLINE_S, Answers, Expectation, StationAnswer
+from optivgi.translation.citrineos.composite import get_composite_schedule, read_schedule
 from optivgi.translation.citrineos.graphql import GraphQL
-from optivgi.translation.citrineos.message_api import MessageAPI
+from optivgi.translation.citrineos.message_api import GET_COMPOSITE_SCHEDULE, MessageAPI
 from optivgi.translation.citrineos.payloads import NotSendable, set_charging_profile, wish
 from optivgi.translation.citrineos.recorded import LOOK_AFTER_S, LOOK_EVERY_S, RecordedAnswers
 from optivgi.translation.citrineos.rows import snapshot, variables
@@ -85,6 +87,29 @@ class CitrineOSTranslation:
             for request in requests:
                 tasks.create_task(self._pass_on(request))
 
+    async def read_back(self, station_id: str, connector_id: int, duration_s: int, unit: RateUnit) -> ReadBack:
+        """It takes no turn: a command that comes meanwhile is posted at once, and waits at the CSMS if it must."""
+        body = get_composite_schedule(connector_id, duration_s, unit)
+        with self._answers.expect(station_id, body) as expectation:
+            undelivered = await self._messages.command(
+                GET_COMPOSITE_SCHEDULE, station_id, body, expectation.callback_url
+            )
+            if undelivered is not None:
+                return ReadBack(_unasked(undelivered.status), reason=undelivered.reason)
+            self._awaited.add(expectation)
+            try:
+                answer = await expectation.wait(self._answer_deadline_s)
+            finally:
+                self._awaited.discard(expectation)
+        if answer is None:
+            return ReadBack(OutcomeStatus.UNKNOWN, reason=self._silence(station_id))
+        if answer.status is not OutcomeStatus.ACCEPTED:
+            return ReadBack(_unasked(answer.status), reason=answer.reason)
+        schedule = read_schedule(answer.payload)
+        if schedule is None:
+            return ReadBack(OutcomeStatus.NOT_SUPPORTED, reason="the station answered Accepted without a schedule")
+        return ReadBack(OutcomeStatus.ACCEPTED, schedule)
+
     async def aclose(self) -> None:
         await self._graphql.aclose()
         await self._messages.aclose()
@@ -124,8 +149,7 @@ class CitrineOSTranslation:
             return Outcome(command, answer.status, answer.reason)
         if undelivered is not None:
             return Outcome(command, undelivered.status, undelivered.reason)
-        silence = f"{command.station_id} gave no answer within {self._answer_deadline_s:g} s"
-        return Outcome(command, OutcomeStatus.UNKNOWN, silence)
+        return Outcome(command, OutcomeStatus.UNKNOWN, self._silence(command.station_id))
 
     async def _answer(self, expectation: Expectation, sent_at: datetime) -> StationAnswer | None:
         """What the station answered, however it becomes known; None if it does not before the deadline."""
@@ -143,6 +167,9 @@ class CitrineOSTranslation:
             patience_s = LOOK_EVERY_S
         return await expectation.wait(0)
 
+    def _silence(self, station_id: str) -> str:
+        return f"{station_id} gave no answer within {self._answer_deadline_s:g} s"
+
     def _abandon(self, reason: str, station_ids: frozenset[str] | None = None) -> None:
         """Waits no longer for answers of these stations (None: of any), which died with a connection."""
         for expectation in self._awaited:
@@ -155,3 +182,8 @@ class CitrineOSTranslation:
         for ev in about.keys() - self._doubted.get(group, frozenset()):
             log.warning("%s", about[ev])
         self._doubted[group] = frozenset(about)
+
+
+def _unasked(status: OutcomeStatus) -> OutcomeStatus:
+    """A question has no unknown outcome: either the station kept silent, or it may not have been asked."""
+    return OutcomeStatus.FAILED if status is OutcomeStatus.UNKNOWN else status

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from optivgi.model.clock import Clock
 from optivgi.translation.base import OutcomeStatus
-from optivgi.translation.envelope import ANSWERED, SENT, Body, Headers, matches, member
+from optivgi.translation.envelope import Body, Headers, is_answered, is_sent, member
 
 ANSWER_DEADLINE_S = 22.0
 """Site seconds; longer than the 20 s after which a CALL times out at the CSMS."""
@@ -38,10 +38,11 @@ follow. InternalError and GenericError are not among them: they may come after i
 
 @dataclass(frozen=True, slots=True)
 class StationAnswer:
-    """What a station said to a command."""
+    """What a station said to a command. `payload` is all of it, where it has the form of an answer."""
 
     status: OutcomeStatus
     reason: str = ""
+    payload: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
 @dataclass(eq=False, slots=True)
@@ -104,14 +105,14 @@ class AnswersByEvents:
             self._waiting.remove(expectation)
 
     def take(self, headers: Headers, body: Body) -> None:
-        """Reads one message of the exchange; others than those about SetChargingProfile mean nothing here."""
+        """Reads one message of the exchange; others than those about commands mean nothing here."""
         correlation_id = headers.get("correlationId")
         if not isinstance(correlation_id, str):
             return
         payload = member(body, "payload")
-        if matches(headers, SENT):
+        if is_sent(headers):
             self._sent(str(headers.get("stationId")), correlation_id, payload)
-        elif matches(headers, ANSWERED):
+        elif is_answered(headers):
             self._answered(correlation_id, payload)
 
     def _sent(self, station_id: str, correlation_id: str, payload: object) -> None:
@@ -175,7 +176,7 @@ def read_answer(payload: object) -> StationAnswer:
         return StationAnswer(status, f"the station answered CALLERROR {code}" + (f": {said}" if said else ""))
     said = payload.get("status")
     if said == "Accepted":
-        return StationAnswer(OutcomeStatus.ACCEPTED)
+        return StationAnswer(OutcomeStatus.ACCEPTED, payload=payload)
     info = payload.get("statusInfo")
     code = info.get("reasonCode") if isinstance(info, Mapping) else None
     reason = f"the station answered {said}" + (f" ({code})" if code else "")

@@ -12,6 +12,7 @@ from optivgi.translation.base import OutcomeStatus
 from optivgi.translation.citrineos.rows import TENANT_ID
 
 SET_CHARGING_PROFILE = "/ocpp/1.6/smartcharging/setChargingProfile"
+GET_COMPOSITE_SCHEDULE = "/ocpp/1.6/smartcharging/getCompositeSchedule"
 TRIGGER_MESSAGE = "/ocpp/1.6/configuration/triggerMessage"
 CHANGE_AVAILABILITY = "/ocpp/1.6/configuration/changeAvailability"
 REMOTE_STOP_TRANSACTION = "/ocpp/1.6/evdriver/remoteStopTransaction"
