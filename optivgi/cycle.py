@@ -375,7 +375,9 @@ def _account_for(record: CycleRecord, group: Group, plan: Plan | None, framing: 
         record.algorithm, record.notes = plan.algorithm, plan.notes
         changes = next_changes(framing.problem, plan)
         rows = zip(framing.problem.ev_ids, plan.reasons, changes, strict=True)
-        record.decisions = tuple(_decision(group, evs[ev_id], reason, change) for ev_id, reason, change in rows)
+        record.decisions = tuple(
+            _decision(group, evs[ev_id], reason, change) for ev_id, reason, change in rows if ev_id in evs
+        )
     for refused in framing.refused:
         account = ledger.accounts.get((refused.station_id, refused.connector_id))
         beyond = account is not None and group.oversight.out_of_control(account.key, when.now)

@@ -146,6 +146,7 @@ class FakeTranslation:
         self._evs: dict[str, EV] = {}
         self._connectors: dict[tuple[str, int], Connector] = {}
         self.refused: list[RefusedEV] = []
+        self.expected: list[EV] = []
         self.peak_power_demand: LimitSeries | None = None
         self.failure: TranslationError | None = None
         self.answers: dict[str, OutcomeStatus] = {}
@@ -202,6 +203,7 @@ class FakeTranslation:
             evs=tuple(ev for ev in self._evs.values() if self._belongs(ev.station_id, group)),
             connectors=tuple(one for one in self._connectors.values() if self._belongs(one.station_id, group)),
             refused=tuple(one for one in self.refused if self._belongs(one.station_id, group)),
+            expected=tuple(ev for ev in self.expected if self._belongs(ev.station_id, group)),
         )
 
     async def get_peak_power_demand(self, group: str) -> LimitSeries | None:  # noqa: ARG002

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -81,20 +81,29 @@ def frame(
     """The problem of `snapshot` at `now`, EVs in the order of their ids.
 
     A refused EV goes on at what it may be doing: the worst case in `states`, else `refused_kw`, is taken off the limits
-    above it, so that the others are planned around it.
+    above it, so that the others are planned around it. An expected EV is planned for from its arrival on; it plays no part
+    once it is there, nor when it is late: nobody knows then whether it still comes.
     """
     if not is_aware(now):
         raise PlanningError(f"now is {now.isoformat()} without a time zone: pass aware UTC")
     known = states or {}
     settings = grid or GridSettings()
     positions = site.index()
-    complaints = _complaints(snapshot.evs, positions)
-    evs = sorted((ev for ev, why in zip(snapshot.evs, complaints, strict=True) if not why), key=lambda ev: ev.ev_id)
-    own = tuple(_refusal(ev, why) for ev, why in zip(snapshot.evs, complaints, strict=True) if why)
+    listed = (*snapshot.evs, *_still_to_come(snapshot, now))
+    complaints = _complaints(listed, positions)
+    evs = sorted((ev for ev, why in zip(listed, complaints, strict=True) if not why), key=lambda ev: ev.ev_id)
+    own = tuple(_refusal(ev, why) for ev, why in zip(listed, complaints, strict=True) if why)
     refused = tuple(sorted((*snapshot.refused, *own), key=lambda r: (r.ev_id, r.station_id, r.connector_id)))
     taken = _taken(refused, snapshot, known, refused_kw, positions)
     columns = _columns(evs, known, now, positions)
     return Framing(problem_of(columns, site, now, settings=settings, tariff=tariff or Tariff(), taken=taken), refused)
+
+
+def _still_to_come(snapshot: Snapshot, now: datetime) -> Iterator[EV]:
+    there = {ev.ev_id for ev in snapshot.evs} | {ev.ev_id for ev in snapshot.refused}
+    for ev in snapshot.expected:
+        if ev.ev_id not in there and not (is_aware(ev.arrival) and ev.arrival <= now):
+            yield ev
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +169,7 @@ def problem_of(
     taken: Sequence[tuple[int, float, float]] = (),
 ) -> Problem:
     """The problem of EVs in columns; `taken` is what others draw: (circuit, kW, A on each phase)."""
-    departure_s, departure_known = horizon.departures(evs.stated_s, evs.arrival_s <= horizon.NOISE_S, settings)
+    departure_s, departure_known = horizon.departures(evs.stated_s, evs.arrival_s, settings)
     price_s = horizon.seconds_ahead([price.start for price in tariff.prices], now)
     limit_changes = [at for c in site.circuits if c.limit is not None for at in c.limit.changes_after(now)]
     changes_s = np.concatenate((horizon.seconds_ahead(limit_changes, now), price_s))

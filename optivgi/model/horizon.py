@@ -49,14 +49,14 @@ def seconds_ahead(moments: Sequence[datetime], now: datetime) -> Floats:
     return seconds
 
 
-def departures(stated_s: Floats, plugged_in: Bools, settings: GridSettings) -> tuple[Floats, Bools]:
+def departures(stated_s: Floats, arrival_s: Floats, settings: GridSettings) -> tuple[Floats, Bools]:
     """(departure [S] in seconds after now, whether somebody stated it [S]).
 
-    nan is unknown: `assumed_stay_s` from now. An EV that is still plugged in after its stated departure is overdue: it
+    nan is unknown: `assumed_stay_s` from now, or from its arrival if that is ahead. An EV that is still plugged in after its stated departure is overdue: it
     goes on being served as if nobody had stated one.
     """
-    credible = ~(np.isnan(stated_s) | (plugged_in & (stated_s <= NOISE_S)))
-    return np.where(credible, stated_s, settings.assumed_stay_s), credible
+    credible = ~(np.isnan(stated_s) | ((arrival_s <= NOISE_S) & (stated_s <= NOISE_S)))
+    return np.where(credible, stated_s, np.maximum(arrival_s, 0.0) + settings.assumed_stay_s), credible
 
 
 def edges(
@@ -123,11 +123,12 @@ def subdivided(edges_s: Floats, busy: Bools, settings: GridSettings, evs: int) -
 
 
 def stays(arrival_s: Floats, departure_s: Floats, edges_s: Floats) -> Floats:
-    """[S, K], hours of each cell in which an EV is there; whoever is there now counts for the whole first cell."""
+    """[S, K], hours of each cell in which an EV is there. The first cell is acted on at once, so it belongs to those who are
+    there now, wholly, and to nobody else."""
     start, end = edges_s[:-1], edges_s[1:]
     present = np.minimum(departure_s[:, None], end) - np.maximum(arrival_s[:, None], start)
     present[present < NOISE_S] = 0.0
-    present[:, 0] = np.where(arrival_s <= NOISE_S, end[0], present[:, 0])
+    present[:, 0] = np.where(arrival_s <= NOISE_S, end[0], 0.0)
     present /= 3600.0
     return present
 

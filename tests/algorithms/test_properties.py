@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -13,11 +14,12 @@ from optivgi.algorithms import Ladder, algorithm, names
 from optivgi.algorithms.fair import targets
 from optivgi.algorithms.network import Network
 from optivgi.model.checks import violations
+from optivgi.model.ev import EV
 from optivgi.model.framing import frame
 from optivgi.model.problem import Problem
 from optivgi.model.site import Circuit, Site
 from tests.algorithms.instances import NOW, ev, limit, snapshot
-from tests.algorithms.strategies import plain_problems, site_problems
+from tests.algorithms.strategies import cars, plain_problems, site_problems
 
 QUICK = [name for name in names() if name != "pulp"]
 ENERGY_KWH = 0.02
@@ -87,6 +89,27 @@ def test_a_higher_limit_never_lowers_the_worst_served_ev(case: Problem, more: fl
     if wanting.any():
         worst = ((low + case.delivered_kwh) / fraction)[wanting].min()
         assert ((high + case.delivered_kwh) / fraction)[wanting].min() >= worst - 1e-6
+
+
+@pytest.mark.parametrize("name", QUICK)
+@settings(max_examples=20, deadline=None)
+@given(
+    here=st.lists(cars(0), min_size=1, max_size=5),
+    ahead_min=st.lists(st.integers(1, 300), min_size=1, max_size=4),
+    limit_kw=st.sampled_from([2.0, 6.0, 12.0, 30.0]),
+)
+def test_nothing_is_held_back_for_evs_that_are_expected(
+    name: str, here: list[EV], ahead_min: list[int], limit_kw: float
+) -> None:
+    """For EVs that take any power; minimum powers may make a plan begin with another turn."""
+    there = snapshot(*(replace(one, ev_id=f"{n}", arrival=NOW, min_kw=0.0) for n, one in enumerate(here)))
+    expected = tuple(ev(f"e{n}", arrival=NOW + timedelta(minutes=m)) for n, m in enumerate(ahead_min))
+    site = Site.single(limit((0, limit_kw)))
+    alone = frame(there, site, NOW).problem
+    together = frame(replace(there, expected=expected), site, NOW).problem
+    now_kw = algorithm(name)(together).power_kw[:, 0]
+    assert now_kw.sum() >= algorithm(name)(alone).power_kw[:, 0].sum() - 1e-6
+    assert not now_kw[together.arrival_s > 0].any()
 
 
 @settings(max_examples=40, deadline=None)

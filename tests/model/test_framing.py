@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from optivgi.model.ev import Connector
 from optivgi.model.framing import EVState, frame
 from optivgi.model.site import Circuit, Site
 from optivgi.model.snapshot import RefusedEV, Snapshot
-from tests.algorithms.instances import NOW, ev, limit, snapshot
+from tests.algorithms.instances import NOW, ev, hours, limit, snapshot
 
 SITE = Site.single(limit((0, 30.0)))
 
@@ -71,3 +72,24 @@ def test_no_evs_make_an_empty_problem() -> None:
     case = frame(snapshot(), SITE, NOW).problem
     assert case.stay_h.shape == (0, 1)
     assert case.edges_s.tolist() == [0.0, 300.0]
+
+
+def test_an_expected_ev_is_planned_for_from_its_arrival_on() -> None:
+    there = replace(snapshot(ev("1")), expected=(ev("2", arrival=NOW + hours(1), departure=None),))
+    case = frame(there, SITE, NOW).problem
+    assert case.ev_ids == ("1", "2")
+    assert case.arrival_s[1] == 3600.0
+    assert case.departure_s[1] == 9 * 3600.0
+    assert case.present[1].tolist() == [False, False, True, True]
+
+
+def test_an_ev_that_has_come_or_is_late_is_not_expected_any_more() -> None:
+    expected = (ev("1", arrival=NOW + hours(1)), ev("late", arrival=NOW - hours(0.1)))
+    assert frame(replace(snapshot(ev("1")), expected=expected), SITE, NOW).problem.ev_ids == ("1",)
+
+
+def test_whoever_comes_within_the_first_cell_has_no_part_of_it() -> None:
+    there = replace(snapshot(ev("1")), expected=(ev("2", arrival=NOW + hours(20 / 3600)),))
+    case = frame(there, SITE, NOW).problem
+    assert case.edges_s[1] == 60.0
+    assert case.present[1].tolist() == [False, True]

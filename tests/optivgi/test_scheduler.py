@@ -315,6 +315,15 @@ async def test_the_cycle_record_tells_the_whole_story() -> None:
         assert all(took_ms >= 0 for took_ms in record.hops_ms.values())
 
 
+async def test_an_expected_ev_is_in_the_plan_and_gets_no_command() -> None:
+    async with ControlRoom(limit_kw=9).open() as room:
+        room.csms.expected.append(an_ev("2", arrival=room.clock.now() + timedelta(hours=1)))
+        await room.arrive(*evs(1))
+        assert room.planner.problems[-1].ev_ids == ("1", "2")
+        assert [decision.ev.ev_id for decision in room.scheduler.history[-1].decisions] == ["1"]
+        assert room.allowed_kw() == {"1": 7.2}
+
+
 async def test_what_is_kept_of_old_cycles_is_small() -> None:
     """An EV weighs a few hundred bytes in a record, whatever the number of cells and connectors."""
     room = ControlRoom(limit_kw=100, stations=60, planner=algorithm("go"))
