@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
-.PHONY: demo test test-quiet lint unit bench-latency bench-csms bench-planner chaos soak compose-config example-env clean help
+.PHONY: demo test test-quiet lint unit bench-latency bench-csms bench-planner bench-study chaos soak compose-config example-env clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 18
@@ -42,6 +42,9 @@ bench-csms: $(STAMP)      ## messages per second through the bundled CSMS
 
 bench-planner: $(STAMP)   ## milliseconds per planning decision
 	$(BIN)/python -m bench.planner
+
+bench-study: $(STAMP)     ## days of charging replayed per second, by algorithm
+	$(BIN)/python -m bench.study
 
 chaos: $(STAMP)           ## break a real site part by part, then every faulty station (50 minutes)
 	status=0; $(BIN)/python -m bench.chaos $(CHAOS) || status=1; $(BIN)/python -m bench.chaos --zoo || status=1; exit $$status

@@ -30,6 +30,11 @@ class Series:
         index = int(self.starts_s.searchsorted(second + NOISE_S, side="right")) - 1
         return self._values[max(index, 0)]
 
+    def least(self, from_s: float, until_s: float) -> float:
+        """The smallest value in force from `from_s` to `until_s`."""
+        first, last = self.starts_s.searchsorted((from_s + NOISE_S, until_s + NOISE_S), side="right").tolist()
+        return min(self._values[max(first - 1, 0) : max(last, 1)])
+
 
 @dataclass(frozen=True, slots=True)
 class Ramps:
@@ -76,12 +81,18 @@ class Watch:
                 rows += [row / row.max() for row in amps if row.any()]
                 self._rooms += [Series([(origin, one.limit_a / float(row.max()))], origin) for row in amps if row.any()]
         self._weight = np.array(rows)
+        self._uneven = site.unbalance_kw is not None
         self.changes_s = np.unique(np.concatenate([room.starts_s[1:] for room in self._rooms]))
         """When any limit changes."""
 
     def limit_kw(self, at_s: float) -> float:
         """What the grid connection may draw."""
         return self._rooms[0].at(at_s)
+
+    def fits(self, at_s: float, ahead_s: float, rows: Ints, power_kw: Floats) -> bool:
+        """Whether these powers [N] keep every limit in force at `at_s` and for `ahead_s` after it."""
+        room = [one.least(at_s, at_s + ahead_s) for one in self._rooms]
+        return not self._uneven and bool((self._weight[:, rows] @ power_kw <= room).all())
 
     def passed(self, at_s: float, seconds: float, rows: Ints, ramps: Ramps) -> tuple[float, float]:
         """(the site's highest power, for how many seconds any limit was exceeded) from `at_s` on, limits being constant."""

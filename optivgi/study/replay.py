@@ -1,8 +1,7 @@
 """The closed loop: EVs come, draw and leave by the physics; planning sees what a CSMS would tell it, and sets limits.
 
 Planning runs on every arrival, departure, end of charging and change of a limit or price, and every `replan_s` by the
-clock, with the optimizer's own problem, grid and ladder; not where everybody may draw all they can already. As on a real
-site, cuts take effect before raises: these wait `settle_s` after a cut, and the next planning waits for them. A known drop
+clock, with the optimizer's own problem, grid and ladder, unless all can have their maximum anyhow. As on a real site, cuts take effect before raises: these wait `settle_s` after a cut, and the next planning waits for them. A known drop
 of the limit is acted on `lead_s` ahead.
 """
 
@@ -75,19 +74,18 @@ class _Loop:
         self._pauses = np.zeros(count, dtype=np.int64)
         self._raises: Floats | None = None
         self._raise_at, self._cut_at = math.inf, -math.inf
-        self._due = self._must = False
+        self._due = False
         self._bill = Bill(self._origin.timestamp())
         self._pieces: list[tuple[float, ...]] = []
 
     def run(self) -> Replay:
         now_s = 0.0
-        for at_s, plans, must in zip(*(column.tolist() for column in self._instants()), strict=True):
+        for at_s, plans in zip(*(column.tolist() for column in self._instants()), strict=True):
             while now_s < at_s:
                 now_s = self._advance(now_s, at_s)
                 if now_s < at_s:
                     self._act(now_s)
             self._due |= plans
-            self._must |= must
             self._act(at_s)
         pieces = np.array(self._pieces, dtype=np.float64).reshape(-1, 7).T
         start_s, seconds, energy_kwh, high_kw, over_s, limit_kw, price_per_kwh = pieces
@@ -108,16 +106,19 @@ class _Loop:
             planning_s=0.0 if planner is None else planner.took_s,
         )
 
-    def _instants(self) -> tuple[Floats, Bools, Bools]:
-        """(when something is known to happen, whether it calls for planning, whether for a planning in any case), in order."""
+    def _instants(self) -> tuple[Floats, Bools]:
+        """(when something is known to happen, whether it calls for planning), in order."""
         clock_s = self._origin.timestamp()
         changes = self._watch.changes_s
-        must = np.concatenate((changes, changes - self._settings.lead_s))
-        ticks = _multiples(self._settings.replan_s, clock_s, self._end_s)
-        plans = np.concatenate((must, self._evs.arrival_s, self._departure_s, ticks, self._price.starts_s[1:]))
-        instants = np.unique(np.concatenate((plans, _multiples(BILLING_S, clock_s, self._end_s))))
+        wakes = np.concatenate(
+            (
+                self._evs.arrival_s, self._departure_s, _multiples(self._settings.replan_s, clock_s, self._end_s),
+                changes, changes - self._settings.lead_s, self._price.starts_s[1:],
+            )
+        )  # fmt: skip
+        instants = np.unique(np.concatenate((wakes, _multiples(BILLING_S, clock_s, self._end_s))))
         instants = instants[(instants >= 0) & (instants <= self._end_s)]
-        return instants, np.isin(instants, plans), np.isin(instants, must)
+        return instants, np.isin(instants, wakes)
 
     def _advance(self, now_s: float, until_s: float) -> float:
         """Lets time pass until the next thing happens, at most until `until_s`; says when that is."""
@@ -149,13 +150,10 @@ class _Loop:
         if self._raises is not None and now_s >= self._raise_at:
             self._set(self._raises, rows, now_s)
             self._raises, self._raise_at = None, math.inf
-        if self._planner is not None and (self._due or self._must) and self._raises is None:
-            if wanting.any() and (self._must or self._planner.saves or not self._all_at_most(rows[wanting])):
-                self._aim(self._plan(self._planner, now_s), now_s)
-            self._due = self._must = False
-
-    def _all_at_most(self, rows: Ints) -> bool:
-        return bool((self._allowed_kw[rows] >= self._evs.max_kw[rows]).all())
+        if self._planner is not None and self._due and self._raises is None:
+            self._due = False
+            if wanting.any():
+                self._aim(self._target_kw(self._planner, now_s), now_s)
 
     def _come_and_go(self, now_s: float) -> None:
         gone = self._departure_s[self._rows] <= now_s + NOISE_S
@@ -173,10 +171,15 @@ class _Loop:
             if self._planner is None:
                 self._allowed_kw[came] = self._evs.max_kw[came]
 
-    def _plan(self, planner: Planner, now_s: float) -> Floats:
-        """[S], what each EV is to have; 0 for whoever is not there."""
+    def _target_kw(self, planner: Planner, now_s: float) -> Floats:
+        """[S], what each EV is to have; 0 for whoever is not there. Where the maxima of all fit there is nothing to plan."""
         rows = self._rows
         wanted, allowed, delivered = self._wanted[rows], self._allowed_kw[rows], self._delivered_kwh[rows]
+        target = np.zeros(len(self._allowed_kw))
+        most = np.where(wanted, self._evs.max_kw[rows], 0.0)
+        if not planner.saves and self._watch.fits(now_s, self._settings.lead_s, rows, most):
+            target[rows] = most
+            return target
         need = np.maximum(0.0, self._evs.need_kwh[rows] - delivered)
         runs = allowed > 0
         seen = Seen(
@@ -187,7 +190,6 @@ class _Loop:
             waiting_s=np.where(wanted & ~runs, now_s - self._paused_s[rows], 0.0),
             running_s=np.where(runs, now_s - self._running_s[rows], 0.0),
         )
-        target = np.zeros(len(self._allowed_kw))
         target[rows] = planner.target_kw(now_s, rows, seen, self._bill)
         return target
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -40,6 +41,21 @@ def test_the_moment_alone_decides_as_the_whole_day_does(name: str, evs: list[EV]
 
     assert not decided.degraded
     assert decided.plan.power_kw[:, 0] == pytest.approx(Ladder(name)(day).power_kw[:, 0], abs=1e-6)
+
+
+@pytest.mark.parametrize("name", names())
+@settings(max_examples=15, deadline=None)
+@given(evs=THERE, limit_kw=limits)
+def test_where_all_maxima_fit_every_algorithm_gives_them_or_what_completes_the_need(
+    name: str, evs: list[EV], limit_kw: LimitSeries
+) -> None:
+    fits = sum(one.max_kw for one in evs)
+    there = problem(evs, LimitSeries((replace(limit_kw.steps[0], limit_kw=fits), *limit_kw.steps[1:])))
+
+    power_kw = Ladder(name)(there).power_kw[:, 0]
+
+    completes = np.maximum(there.need_kwh / there.hours[0], there.min_kw)
+    assert power_kw == pytest.approx(np.where(there.need_kwh > 0, np.minimum(completes, there.max_kw), 0.0), abs=1e-6)
 
 
 def test_the_bill_knows_the_highest_quarter_hour_and_the_running_one() -> None:
