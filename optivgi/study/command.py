@@ -9,7 +9,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from optivgi.errors import SettingsError
 from optivgi.model.problem import Floats
@@ -25,7 +25,7 @@ from optivgi.study.session import Session, stretches, with_departure_errors
 from optivgi.study.session_files import Defaults, load_sessions
 from optivgi.study.task import Physics, ReplaySettings, Task
 
-DONE = 0
+DONE, INTERRUPTED = 0, 130
 STDOUT = "-"
 TABLE_WIDTH = 120
 
@@ -83,16 +83,21 @@ def run(options: StudyOptions, physics: Physics, *, read_csms: Callable[[str], R
     sessions = with_departure_errors(sessions, options.departure_error_min, options.seed)
     studied = study(sessions, cases, options=options, physics=physics, zone=zone, console=console)
     outcomes = [one.outcome for one in studied]
+    interrupted = len(studied) < len(cases) or outcomes[0].evs < len(sessions)
+    if interrupted:
+        console.print(_interruption(outcomes, len(cases), len(sessions)), markup=False, style="yellow", soft_wrap=True)
+    if not outcomes:
+        return INTERRUPTED
     console.print(_headline(sessions, options), markup=False, soft_wrap=True)
     console.print(table.table(outcomes))
     _notes(outcomes, console)
-    told = {"count": len(sessions), "seed": options.seed, "departure_error_min": options.departure_error_min}
+    told = {"count": outcomes[0].evs, "seed": options.seed, "departure_error_min": options.departure_error_min}
     _write(options.json, table.as_json({**told, "taper": options.taper}, outcomes))
     _write(options.csv, table.as_csv(outcomes))
     if options.plot is not None:
         for file in draw(studied, options.plot):
             console.print(f"Picture: {file}", markup=False, soft_wrap=True)
-    return DONE
+    return INTERRUPTED if interrupted else DONE
 
 
 def study(
@@ -104,18 +109,34 @@ def study(
     zone: ZoneInfo,
     console: Console,
 ) -> list[Studied]:
-    """Every case, in order. Where the site is empty a replay is cut in two, which changes nothing and can run in parallel."""
+    """Every case, in order. Where the site is empty a replay is cut in two, which changes nothing and can run in parallel.
+
+    After an interrupt: every case over the stretches that all cases are through with, or, if there are none, the cases that
+    are through with all stretches.
+    """
     parts = stretches(sessions)
     settings = ReplaySettings(replan_s=options.replan_min * 60.0, taper=options.taper)
-    tasks = [_task(case, part, settings, physics) for case in cases for part in parts]
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    tasks = [_task(case, part, settings, physics) for part in parts for case in cases]
+    columns = (
+        TextColumn("Replaying EV-days"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
+    )  # fmt: skip
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("Replaying", total=len(tasks))
-        replays = run_all(tasks, jobs=options.jobs, dask=options.dask, on_done=lambda: progress.advance(bar))
-    return [
-        _studied(case, replays[number * len(parts) : (number + 1) * len(parts)], sessions, zone)
-        for number, case in enumerate(cases)
-    ]
+        bar = progress.add_task("", total=len(cases) * len(sessions))
+        replays = run_all(
+            tasks,
+            jobs=options.jobs,
+            dask=options.dask,
+            on_done=lambda task: progress.advance(bar, len(task.sessions)),
+        )
+    rows = [replays[at : at + len(cases)] for at in range(0, len(replays), len(cases))]
+    whole = [number for number, row in enumerate(rows) if None not in row]
+    chosen = whole or list(range(len(rows)))
+    studied = []
+    for case, column in zip(cases, zip(*(rows[number] for number in chosen), strict=True), strict=True):
+        done = [one for one in column if one is not None]
+        if len(done) == len(column):
+            studied.append(_studied(case, done, [one for number in chosen for one in parts[number]], zone))
+    return studied
 
 
 def _task(case: Case, part: tuple[Session, ...], settings: ReplaySettings, physics: Physics) -> Task:
@@ -184,6 +205,16 @@ def _headline(sessions: Sequence[Session], options: StudyOptions) -> str:
     if options.taper:
         words.append("charging until full, with falling power")
     return ", ".join(words)
+
+
+def _interruption(outcomes: Sequence[Outcome], cases: int, sessions: int) -> str:
+    if not outcomes:
+        return "Interrupted before any algorithm was through: nothing to show"
+    if len(outcomes) < cases:
+        return f"Interrupted: {len(outcomes)} of {cases} lines are done"
+    return (
+        f"Interrupted: all lines are about the {outcomes[0].evs} of {sessions} sessions that every case is through with"
+    )
 
 
 def _notes(outcomes: Sequence[Outcome], console: Console) -> None:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from optivgi.errors import SettingsError
 from optivgi.plot import study as pictures
 from optivgi.study.command import StudyOptions, run
 from optivgi.study.recorded import Recorded
+from optivgi.study.task import Physics
 from simulator.vehicles import Vehicles
 from tests.study.days import session
 
@@ -31,6 +33,18 @@ def with_options(**changes: object) -> StudyOptions:
     return StudyOptions(**{"generate": "workplace:4", "algorithm": "llf", "limit": "10", **changes})  # type: ignore[arg-type]
 
 
+def interrupted_after(builds: int) -> Physics:
+    built: list[int] = []
+
+    def physics(*columns: Any, **named: Any) -> Vehicles:
+        built.append(1)
+        if len(built) > builds:
+            raise KeyboardInterrupt
+        return Vehicles.that_need(*columns, **named)
+
+    return physics
+
+
 def test_the_table_has_a_line_for_each_case(capsys: pytest.CaptureFixture[str]) -> None:
     assert ran(FEW) == 0
 
@@ -38,6 +52,32 @@ def test_the_table_has_a_line_for_each_case(capsys: pytest.CaptureFixture[str]) 
     assert lines[0].startswith("4 sessions")
     assert lines[1].split()[:4] == ["algorithm", "limit", "tariff", "energy"]
     assert [line.split()[0] for line in lines[2:]] == ["llf", "uncontrolled", "llf", "uncontrolled"]
+
+
+@pytest.mark.parametrize(
+    ("builds", "said", "lines"),
+    [
+        (1, "before any algorithm was through", []),
+        (5, "are about the 4 of 8 sessions", ["llf", "edf"]),
+    ],
+)
+def test_an_interrupt_leaves_the_table_of_what_is_done(
+    capsys: pytest.CaptureFixture[str], builds: int, said: str, lines: list[str]
+) -> None:
+    """Each replay builds its EVs twice; there are two days and two algorithms."""
+    options = with_options(days=2, algorithm="llf,edf")
+
+    assert run(options, interrupted_after(builds), read_csms=nothing_recorded, draw=pictures.save) == 130
+    out = capsys.readouterr().out.splitlines()
+    assert said in out[0]
+    assert [line.split()[0] for line in out[3:]] == lines
+
+
+def test_one_day_interrupted_shows_the_algorithms_that_are_through(capsys: pytest.CaptureFixture[str]) -> None:
+    options = with_options(algorithm="llf,edf")
+
+    assert run(options, interrupted_after(3), read_csms=nothing_recorded, draw=pictures.save) == 130
+    assert "1 of 2 lines are done" in capsys.readouterr().out
 
 
 def test_json_on_standard_output_is_alone_there(capsys: pytest.CaptureFixture[str]) -> None:

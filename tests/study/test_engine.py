@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
@@ -14,7 +15,7 @@ import pytest
 from optivgi.errors import SettingsError
 from optivgi.study.engine import run_all
 from optivgi.study.generator import generate
-from optivgi.study.replay import Replay
+from optivgi.study.replay import Replay, replay
 from optivgi.study.session import stretches
 from optivgi.study.task import Task
 from tests.study.days import limit, task
@@ -25,7 +26,7 @@ def some_tasks() -> list[Task]:
     return [task(part, limit((0.0, 12.0)), name) for name in ("llf", "fair") for part in stretches(sessions)]
 
 
-def facts(replays: list[Replay]) -> list[list[list[float]]]:
+def facts(replays: Sequence[Replay | None]) -> list[list[list[float]]]:
     """Everything but how long it took."""
     names = ("delivered_kwh", "possible_kwh", "pauses", "start_s", "energy_kwh", "high_kw")
     return [[getattr(one, name).tolist() for name in names] for one in replays]
@@ -34,11 +35,29 @@ def facts(replays: list[Replay]) -> list[list[list[float]]]:
 def test_two_processes_tell_the_same_as_one() -> None:
     tasks, seen = some_tasks(), []
 
-    alone = run_all(tasks, on_done=lambda: seen.append(1))
-    together = run_all(tasks, jobs=2, on_done=lambda: seen.append(2))
+    alone = run_all(tasks, on_done=lambda _: seen.append(1))
+    together = run_all(tasks, jobs=2, on_done=lambda _: seen.append(2))
 
     assert facts(together) == facts(alone)
     assert seen == [1] * len(tasks) + [2] * len(tasks)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_an_interrupt_keeps_what_is_done(jobs: int) -> None:
+    tasks, seen = some_tasks(), []
+
+    def interrupted(task: Task) -> None:
+        seen.append(task)
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+
+    done = run_all(tasks, jobs=jobs, on_done=interrupted)
+
+    assert len(done) == len(tasks)
+    assert sum(one is not None for one in done) >= 2
+    assert multiprocessing.active_children() == []
+    for one in seen:
+        assert facts([done[tasks.index(one)]]) == facts([replay(one)])
 
 
 def test_what_fails_in_a_process_is_raised_here() -> None:
