@@ -88,7 +88,7 @@ def run(options: StudyOptions, physics: Physics, *, read_csms: Callable[[str], R
         console.print(_interruption(outcomes, len(cases), len(sessions)), markup=False, style="yellow", soft_wrap=True)
     if not outcomes:
         return INTERRUPTED
-    console.print(_headline(sessions, options), markup=False, soft_wrap=True)
+    console.print(_headline(outcomes[0], options), markup=False, soft_wrap=True)
     console.print(table.table(outcomes))
     _notes(outcomes, console)
     told = {"count": outcomes[0].evs, "seed": options.seed, "departure_error_min": options.departure_error_min}
@@ -198,8 +198,8 @@ def _checked(options: StudyOptions) -> ZoneInfo:
     return zone
 
 
-def _headline(sessions: Sequence[Session], options: StudyOptions) -> str:
-    words = [f"{len(sessions)} sessions, {sum(one.energy_kwh for one in sessions):.0f} kWh asked for"]
+def _headline(replayed: Outcome, options: StudyOptions) -> str:
+    words = [f"{replayed.evs} sessions, {replayed.requested_kwh:.0f} kWh asked for"]
     if options.departure_error_min is not None:
         words.append(f"departures stated with an error of {options.departure_error_min:g} min (sd)")
     if options.taper:
