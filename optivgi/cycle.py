@@ -24,7 +24,8 @@ from optivgi.model.problem import Problem
 from optivgi.model.site import Site
 from optivgi.model.snapshot import RefusedEV, Snapshot
 from optivgi.outlook import NextChange, next_changes
-from optivgi.oversight import Oversight, OversightSettings
+from optivgi.oversight import Oversight
+from optivgi.oversight_settings import OversightSettings
 from optivgi.profile_form import FormBook
 from optivgi.reconcile import Reconciler
 from optivgi.record import CycleRecord, EVDecision, OutOfControl

@@ -14,6 +14,8 @@ from typing import Any
 
 from optivgi.model.charging_profile import ChargingProfile, Kind, Period, Purpose, RateUnit, Schedule
 from optivgi.model.wire import wire_limit
+from optivgi.station_model import Model
+from optivgi.traits import Traits
 from optivgi.translation.base import PowerCommand
 
 TX_STACK_LEVEL = 1
@@ -88,25 +90,6 @@ def _changed(first: Form, changes: list[dict[str, Any]], counts: range) -> Itera
             yield replace(first, **{name: value for change in chosen for name, value in change.items()})
 
 
-@dataclass(frozen=True, slots=True)
-class Model:
-    """The kind of a station. Stations that say nothing of themselves are each a kind of their own."""
-
-    vendor: str = ""
-    model: str = ""
-    firmware: str = ""
-    station_id: str = ""
-
-    @classmethod
-    def of(cls, station_id: str, vendor: str, model: str, firmware: str) -> Model:
-        return cls(vendor, model, firmware, "" if vendor or model else station_id)
-
-    def __str__(self) -> str:
-        if self.station_id:
-            return self.station_id
-        return " ".join(part for part in (self.vendor, self.model, self.firmware) if part)
-
-
 @dataclass(slots=True)
 class _Search:
     """Where one station is on the ladder."""
@@ -131,11 +114,17 @@ class _Search:
 
 @dataclass(slots=True)
 class FormBook:
-    """Which form each kind of station takes. `version` grows when there is something new to keep."""
+    """Which form each kind of station takes, and what it does with limits."""
 
     known: dict[tuple[Model, Slot], Form] = field(default_factory=dict)
-    version: int = 0
+    traits: Traits = field(default_factory=Traits)
+    _learned: int = 0
     _searches: dict[tuple[str, Slot], _Search] = field(default_factory=dict)
+
+    @property
+    def version(self) -> int:
+        """Grows when there is something new to keep."""
+        return self._learned + self.traits.version
 
     def form(self, station_id: str, model: Model, slot: Slot) -> Form:
         """The form in which to send to the station now: what it took last, or what worked for its kind."""
@@ -227,14 +216,16 @@ class FormBook:
             for (model, slot), form in self.known.items()
             if form != FIRST[slot]
         ]
-        return json.dumps({"forms": entries}, indent=2) + "\n"
+        return json.dumps({"forms": entries, **self.traits.as_json()}, indent=2) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> FormBook:
         """The book that was kept; raises ValueError for anything else."""
         book = cls()
         try:
-            for entry in json.loads(text)["forms"]:
+            document = json.loads(text)
+            book.traits = Traits.from_json(document)
+            for entry in document["forms"]:
                 model = Model(*(str(entry[name]) for name in ("vendor", "model", "firmware", "station_id")))
                 book.known[model, Slot(entry["slot"])] = _form(entry["form"])
         except (KeyError, TypeError, AttributeError) as error:
@@ -261,7 +252,7 @@ class FormBook:
         if self.known.get((model, slot), FIRST[slot]) == form:
             return False
         self.known[model, slot] = form
-        self.version += 1
+        self._learned += 1
         return True
 
 

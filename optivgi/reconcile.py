@@ -17,7 +17,7 @@ from optivgi.model.charging_profile import ChargingProfile, Purpose, RateUnit, S
 from optivgi.model.composite import Supply, Transaction, composite_schedule, next_change_after
 from optivgi.model.ev import EV, Connector
 from optivgi.model.snapshot import Snapshot
-from optivgi.profile_form import Model
+from optivgi.station_model import Model
 from optivgi.translation.base import OutcomeStatus, PowerCommand, ReadBack
 
 BEYOND_S = 60

@@ -21,7 +21,7 @@ from optivgi.errors import SettingsError
 from optivgi.limits.base_load import FeedIn, Measures
 from optivgi.limits.registers import MARKS, QUANTITIES, lacking
 from optivgi.model.ev_config import EVConfig, SiteView, When, parse_when
-from optivgi.oversight import PausePolicy
+from optivgi.oversight_settings import PausePolicy
 from optivgi.settings_report import SettingLine, load
 from optivgi.settings_report import effective as effective_lines
 
@@ -246,7 +246,7 @@ class OptimizerSettings(BaseSettings):
     )
     ramp_s: float = _setting(30.0, "a number of seconds from 0 to 600", ge=0, le=600)
     wake_attempts: int = _setting(3, "a whole number from 0 to 20", ge=0, le=20)
-    pause_policy: PausePolicy = _text("minimum", "minimum or zero")
+    pause_policy: PausePolicy = _text("minimum", "minimum, zero, inoperative or stop")
     read_back: bool = _text(True, "true, or false to never ask stations what they have installed")
     forms_file: Path | None = _text(None, "the path of a file to keep what stations take, or empty", "forms.json")
     site_file: Path | None = _text(

@@ -38,7 +38,7 @@ from optivgi.meter_setup import meter_source, site_meter
 from optivgi.metrics import Metrics
 from optivgi.model.clock import Clock
 from optivgi.model.ev_config import SiteView
-from optivgi.oversight import OversightSettings
+from optivgi.oversight_settings import OversightSettings
 from optivgi.record import Observer
 from optivgi.scheduler import LIMIT, Scheduler
 from optivgi.settings import OptimizerSettings, load_settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -69,10 +69,10 @@ class Seen:
         return f"{over}\nat the worst moment {worst}\nalarms:\n{alarms}"
 
 
-async def play(file: Path, folder: Path, speed: float = SPEED) -> Seen:
-    """Plays the scenario in `file` to its end; `folder` is for the database and the trace."""
+async def play(file: Path, folder: Path, speed: float = SPEED, changes: Mapping[str, object] | None = None) -> Seen:
+    """Plays the scenario in `file` to its end; `folder` is for the database and the trace, `changes` are other settings."""
     clock = ScaledClock(speed)
-    settings = load_settings(None).model_copy(update={"site_power_limit_kw": {"": _limit_kw(file)}})
+    settings = load_settings(None).model_copy(update={"site_power_limit_kw": {"": _limit_kw(file)}, **(changes or {})})
     trace = folder / "truth.csv"
     with _heard(clock) as heard:
         async with demo_site(folder, settings, clock, file, trace) as site, asyncio.TaskGroup() as tasks:

@@ -20,7 +20,7 @@ from optivgi.ledger import Policy
 from optivgi.log import SiteLog
 from optivgi.metrics import Metrics
 from optivgi.model.charging_profile import ChargingProfile, Kind, Purpose, RateUnit
-from optivgi.oversight import OversightSettings, PausePolicy
+from optivgi.oversight_settings import OversightSettings, PausePolicy
 from optivgi.profile_form import Form, FormBook, in_kw
 from optivgi.record import Observer
 from optivgi.testing import a_connector
@@ -210,6 +210,74 @@ async def test_by_policy_a_station_that_ignores_0_is_still_sent_0() -> None:
         await site.runs(200)
         assert site.offered_kw()["3"] == 0.0
         assert (AlarmKind.OVERDRAW, "3") in site.alarms()
+
+
+@pytest.mark.parametrize("policy", PausePolicy)
+async def test_only_policy_lets_a_station_that_ignores_0_be_asked_for_more(policy: PausePolicy) -> None:
+    async with Site(limit_kw=4.0, oversight=settings(pause=policy)).open() as site:
+        site.draws["3"] = lambda kw: kw if kw >= LEAST_KW else 7.2
+        await site.arrive(*evs(1, 2, 3))
+        await site.runs(120)
+        site.limit.now_kw(1.0)
+        await site.runs(360)
+        asked = [(one.wish, one.station_id) for one in site.csms.asked if one.wish is not Wish.METER]
+        assert len(asked) <= 3
+        allowed = {
+            PausePolicy.INOPERATIVE: {(Wish.INOPERATIVE, "ST-3")},
+            PausePolicy.STOP: {(Wish.STOP, "ST-3")},
+        }
+        assert set(asked) == allowed.get(policy, set())
+
+
+async def test_by_policy_a_transaction_ends_that_has_no_room_even_for_its_minimum() -> None:
+    async with Site(limit_kw=4.0, oversight=settings(pause=PausePolicy.STOP)).open() as site:
+        ended: list[str] = []
+        site.csms.fulfil = lambda one: ended.append(one.transaction_id) if one.wish is Wish.STOP else None
+        site.draws["3"] = lambda kw: kw if kw >= LEAST_KW else 7.2
+        await site.arrive(*evs(1, 2, 3))
+        await site.runs(200)
+        assert ended == []
+        site.limit.now_kw(1.0)
+        await site.runs(70)
+        assert ended == ["1"]
+
+
+async def test_what_a_station_gives_at_every_change_is_kept_free_for_it() -> None:
+    async with Site(limit_kw=18.0).open() as site:
+        await site.arrive(*evs(1, 2))
+        await site.runs(60)
+        site.limit.now_kw(12.0)
+        await site.runs(90)
+        site.limit.now_kw(10.0)
+        site.source.push("StatusNotification", "ST-1")
+        await site.passes(2)
+        site.draws["1"] = lambda _: 7.2
+        site.meter("1")
+        await site.passes(1)
+        del site.draws["1"]
+        site.limit.now_kw(18.0)
+        await site.runs(90)
+        assert (AlarmKind.SPIKES, "1") in site.alarms()
+        assert site.offered_kw()["1"] == pytest.approx(7.2, abs=0.05)
+        await site.arrive(*evs(3, 4))
+        for _ in range(12):
+            await site.runs(10)
+            others_kw = sum(kw for ev_id, kw in site.offered_kw().items() if ev_id != "1")
+            assert others_kw <= 18.0 - 7.2 + 1e-6
+        assert others_kw == pytest.approx(10.8, abs=0.1)
+
+
+async def test_room_is_kept_for_a_kind_of_station_that_rejects_0_before_its_ev_comes() -> None:
+    acme = [a_connector(f"ST-{number}", vendor="Acme", model="One", firmware="2.4") for number in (3, 4)]
+    site = Site(limit_kw=6.0)
+    site.csms.add_connectors(*acme)
+    for station_id in ("ST-3", "ST-4"):
+        site.csms.takes[station_id] = lambda one: all(period.limit > 0 for period in one.schedule.periods)
+    async with site.open():
+        await site.runs(60)
+        await site.arrive(*evs(1, 2))
+        await site.runs(60)
+        assert sum(site.offered_kw().values()) <= 6.0 - 2 * LEAST_KW + 1e-6
 
 
 async def test_a_station_that_rejects_0_gets_the_minimum() -> None:

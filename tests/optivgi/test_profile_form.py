@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from optivgi.model.charging_profile import ChargingProfile, Kind, Period, Purpose, RateUnit, Schedule
 from optivgi.model.wire import wire_limit
-from optivgi.profile_form import TX_FORM, Form, FormBook, Model, Setting, Slot, in_kw, ladder, reshaped
+from optivgi.profile_form import TX_FORM, Form, FormBook, Setting, Slot, in_kw, ladder, reshaped
+from optivgi.station_model import Model
 from optivgi.testing import MOMENT
 from optivgi.translation.base import PowerCommand
 
