@@ -25,7 +25,7 @@ from optivgi.report.bounds import limits_of
 from optivgi.report.curve import LimitCurve
 from optivgi.report.limit_file import load_limit
 from optivgi.report.page import page
-from optivgi.report.truth import read_trace
+from optivgi.report.truth import Truth, read_trace
 from optivgi.settings import OptimizerSettings, load_settings
 from optivgi.site_setup import SiteSetup, site_setup
 from optivgi.translation.citrineos.history import read_history
@@ -56,8 +56,8 @@ class Question:
     grace_s: float = 0.0
     trace_file: Path | None = None
 
-    def limits(self, history: History) -> Limits:
-        """All limits in force while `history` lasted. Raises SettingsError for a limit file that makes no sense."""
+    def limits(self, history: History, truth: Truth | None = None) -> Limits:
+        """All limits in force while `history` lasted; where `truth` shows a building, what that left of the site's. Raises SettingsError for a limit file that makes no sense."""
         end = history.end() or datetime.fromtimestamp(0, UTC)
         begin = min([history.since or end, *(tx.start for tx in history.transactions)])
         found = limits_of(self.setup, {tx.key for tx in history.transactions}, begin, end)
@@ -67,6 +67,9 @@ class Question:
         if self.limit_file is not None:
             site = load_limit(self.limit_file, site, self.setup.view.zone, begin, end)
             sources.append(self.limit_file.name)
+        if truth is not None and truth.building is not None:
+            site = site.less(truth.building)
+            sources.append(f"the building in {truth.name}")
         return replace(found, site=site, sources=tuple(sources)).with_grace(self.grace_s)
 
 
@@ -90,7 +93,7 @@ async def verify(
     return judge(
         history,
         url=url,
-        limits=question.limits(history),
+        limits=question.limits(history, truth),
         voltage_v=voltage_v,
         stated_max_kw=lambda station_id: question.setup.view.ev(station_id).max_kw,
         truth=truth,

@@ -31,7 +31,7 @@ from optivgi.cycle import CycleSettings, Ports
 from optivgi.forms_file import FormsFile, load_forms
 from optivgi.leadership import Leadership, LeasedLeadership, SoleLeader
 from optivgi.ledger import Policy
-from optivgi.limits.base_load import BaseLoad, NoBaseLoad
+from optivgi.limits.base_load import BaseLoad, Measures, NoBaseLoad
 from optivgi.listener import Listener
 from optivgi.log import SiteLog, configure
 from optivgi.meter_setup import meter_source, site_meter
@@ -60,6 +60,7 @@ from optivgi.translation.inprocess import InProcessEventSource, Subscribe
 from optivgi.translation.silent import SilentEventSource
 from optivgi.usage import UsageSettings
 from optivgi.wake import WakeSettings
+from simulator.building import BuildingSpec
 from simulator.fleet import Fleet
 from simulator.scenario import Scenario, load_scenario
 from simulator.settings import load_settings as load_simulator_settings
@@ -278,6 +279,8 @@ class DemoSite:
     limit_kw: float
     start: asyncio.Event
     trace: TraceFile | None = None
+    trace_file: Path | None = None
+    """Where `trace` writes to, which it always does if there is a building: nobody else tells what that draws."""
 
 
 @asynccontextmanager
@@ -296,6 +299,9 @@ async def demo_site(
     settings = settings.model_copy(
         update={"station_ids": station_ids, "callback_url": "", "translation": "citrineos", "status_port": 0}
     )
+    if scenario.building is not None:
+        settings = _metered(settings, scenario.building)
+        trace_file = trace_file or folder / "trace.csv"
     csms_settings = load_csms_settings().model_copy(
         update={
             "database_url": f"sqlite:///{folder / 'demo.sqlite3'}",
@@ -326,7 +332,23 @@ async def demo_site(
                 site, now = site_setup(settings), clock.now()
                 limits_kw = [site.limit_kw(group, now) for group in settings.groups]
                 limit_kw = sum(math.inf if one is None else one for one in limits_kw)
-                yield DemoSite(csms, embedded, fleet, scheduler, scenario, site.view, limit_kw, start, trace)
+                yield DemoSite(
+                    csms, embedded, fleet, scheduler, scenario, site.view, limit_kw, start, trace, trace_file
+                )
+
+
+def _metered(settings: OptimizerSettings, building: BuildingSpec) -> OptimizerSettings:
+    """`settings` with the scenario's meter, unless they name one."""
+    if settings.meter_source != "none":
+        return settings
+    said = {
+        "meter_source": "ocpp",
+        "meter_station": building.station_id,
+        "meter_measures": Measures(building.measures),
+        "base_load_max_kw": building.max_kw,
+        "meter_poll_s": max(settings.meter_poll_s, building.interval_s / 2),
+    }
+    return settings.model_copy(update=said)
 
 
 def _traced(file: Path | None, state_file: str = "") -> AbstractContextManager[TraceFile | None]:

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from optivgi.model.clock import Clock
+from simulator.building import Building, BuildingSpec
 from simulator.charger import ChargerSpec
 from simulator.drivers import Diary, Stay
 from simulator.faults.catalogue import FaultSpec, station_faults
@@ -93,6 +94,7 @@ class Fleet:
         self._diary = Diary(self._ticker)
         self._staying = 0 if scenario is None else len(scenario.sessions)
         self._last_left = asyncio.Event()
+        self._begun = asyncio.Event()
         self._state_file = Path(settings.simulator_state) if settings.simulator_state else None
         self._kept: SiteKept | None = None
         gate = asyncio.Semaphore(HANDSHAKES_AT_ONCE)
@@ -111,6 +113,11 @@ class Fleet:
             )
             for station_id in settings.station_ids
         }
+        self._building = (
+            None
+            if scenario is None or scenario.building is None
+            else self._a_building(scenario.building, options, trace)
+        )
         if self._state_file is not None:
             self._resume(load_state(self._state_file, _name(scenario)))
 
@@ -121,6 +128,9 @@ class Fleet:
                 group.create_task(self._ticker.run())
                 for station in self.stations.values():
                     group.create_task(station.run())
+                if self._building is not None:
+                    group.create_task(self._building.station.run())
+                    group.create_task(self._stand(self._building))
                 if self._state_file is not None:
                     group.create_task(self._keep(self._state_file))
                 await self._play()
@@ -191,6 +201,7 @@ class Fleet:
             LOGGER.info("the scenario starts: %s", self._scenario.description)
         else:
             LOGGER.info("the scenario goes on: %s", self._scenario.description)
+        self._begun.set()
         for station_id, orders in self._scenario.stations.items():
             self._expect(self.stations[station_id], orders, self.started_at)
         for session in self._scenario.sessions:
@@ -200,6 +211,18 @@ class Fleet:
             await station.quiet.wait()
         LOGGER.info("the scenario is over")
         self.done.set()
+
+    def _a_building(self, spec: BuildingSpec, options: StationOptions, trace: Trace | None) -> Building:
+        """The building, whose meter is a station without connectors."""
+        charger = ChargerSpec(station_id=spec.station_id, connectors=0, voltage_v=self._settings.voltage)
+        station = Station(charger, options, self._clock, changed=self._ticker.reschedule)
+        return Building(spec, station, lambda: sum(one.power_kw for one in self.observe()), self._clock, trace)
+
+    async def _stand(self, building: Building) -> None:
+        """Has the building draw from the scenario's start on."""
+        await self._begun.wait()
+        if self.started_at is not None:
+            await building.run(self.started_at)
 
     async def _wait_for_start(self) -> None:
         if self._start is not None:

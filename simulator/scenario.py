@@ -11,6 +11,8 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+from simulator import building
+from simulator.building import BuildingSpec
 from simulator.errors import ScenarioError
 from simulator.faults.catalogue import FaultSpec, ev_faults, problems, specs
 from simulator.faults.vehicle import vehicle_with
@@ -94,6 +96,8 @@ class Scenario:
     limit_kw: float | None = None
     outcome: str = ""
     over_s: float = 0.0
+    building: BuildingSpec | None = None
+    """What else hangs on the grid connection."""
 
     def faults_of(self, station_id: str) -> tuple[tuple[int | None, FaultSpec], ...]:
         """A station's faults, each with the only connector that it concerns: those of its sessions concern theirs."""
@@ -144,6 +148,7 @@ def parse_scenario(text: str, name: str, station_ids: Sequence[str], connectors_
         document.get("limit_kw"),
         document.get("outcome", ""),
         document.get("over_s", 0.0),
+        building.building_spec(document["building"]) if "building" in document else None,
     )
 
 
@@ -171,6 +176,7 @@ _TOP = {
     "limit_kw": _number("kW above 0 and at most 1000000", 12, 0.001, 1_000_000),
     "outcome": _Must(str, "a text", "the site stays under its limit"),
     "over_s": _number("seconds from 0 to 86400", 0, 0, 86_400),
+    "building": _Must(dict, "an object", {"station_id": "METER-01", "base_load_kw": [[0, 5]], "max_kw": 20}),
 }
 
 
@@ -184,6 +190,13 @@ def _problems(document: Any, station_ids: Sequence[str], connectors_per_station:
     if isinstance(document.get("stations"), dict):
         for station_id, station in document["stations"].items():
             yield from _station_problems(station_id, station, station_ids)
+    if isinstance(document.get("building"), dict):
+        yield from building.problems(document["building"])
+        if document["building"].get("station_id") in station_ids:
+            yield (
+                f"building.station_id is {document['building']['station_id']!r}, which is a station of STATION_IDS: its "
+                "meter is a station of its own, so choose another name"
+            )
     sessions = document.get("sessions")
     if not isinstance(sessions, list):
         return

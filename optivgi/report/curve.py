@@ -129,6 +129,12 @@ class LimitCurve:
         sums = np.round(self.at(starts) + other.at(starts), DIGITS)
         return LimitCurve.of(zip(starts.tolist(), sums.tolist(), strict=True))
 
+    def less(self, load: LimitCurve) -> LimitCurve:
+        """What `load` leaves, never less than nothing."""
+        starts = np.union1d(self.starts, load.starts)
+        left = np.round(np.maximum(self.at(starts) - load.at(starts), 0.0), DIGITS)
+        return LimitCurve.of(zip(starts.tolist(), left.tolist(), strict=True))
+
     def tightest_with(self, other: LimitCurve) -> LimitCurve:
         """At each instant the stricter of the two."""
         starts = np.union1d(self.starts, other.starts)

@@ -1,7 +1,8 @@
 """What really flowed, from the trace that a simulator writes: what each connector draws, ten times a second.
 
 The file is CSV with the columns t (seconds since 1970), station_id, connector_id and kw. A row holds until the
-connector's next one, and a connector without a row yet draws nothing. A last line without its end was cut off.
+connector's next one, and a connector without a row yet draws nothing. A last line without its end was cut off. Connector 0
+is the building behind the same grid connection.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ import pandas as pd
 from optivgi.errors import OptiVGIError
 from optivgi.model.history import Key
 from optivgi.report.bounds import Bound
-from optivgi.report.curve import DIGITS, Floats, Signal
+from optivgi.report.curve import DIGITS, Floats, LimitCurve, Signal
 
+BUILDING = 0
 COLUMNS = ("t", "station_id", "connector_id", "kw")
 
 
@@ -48,6 +50,8 @@ class Truth:
     end: float
     rows: int
     doubt_kw: float
+    building: LimitCurve | None = None
+    """What the building draws that shares the grid connection: connector 0."""
 
     def signal(self, begin: float, end: float, bound: Bound | None = None) -> Signal:
         """The sum over all connectors, or over those of a bound in its unit, from `begin` to `end`."""
@@ -108,6 +112,11 @@ def parse_trace(text: str, name: str) -> Truth:
         rows = rows_of_one.drop_duplicates("t", keep="last")
         key = str(rows["station_id"].iloc[0]), int(rows["connector_id"].iloc[0])
         curves[key] = Curve(rows["t"].to_numpy("float64"), rows["kw"].to_numpy("float64"))
+    buildings = [curves.pop(key) for key in list(curves) if key[1] == BUILDING]
+    building = None
+    for one in buildings:
+        drawn = LimitCurve.of(zip(one.at.tolist(), one.kw.tolist(), strict=True))
+        building = drawn if building is None else building + drawn
     return Truth(
         name,
         curves,
@@ -115,4 +124,5 @@ def parse_trace(text: str, name: str) -> Truth:
         end=float(table["t"].max()) if len(table) else -np.inf,
         rows=len(table),
         doubt_kw=0.5 * 10.0 ** -int(decimals),
+        building=building,
     )

@@ -27,11 +27,11 @@ QUERY = """query SiteMeter($station: String!, $since: timestamptz!, $rows: Int!)
       stationId: { _eq: $station }
       action: { _eq: "MeterValues" }
       origin: { _eq: "cs" }
-      timestamp: { _gte: $since }
+      timestamp: { _gt: $since }
     }
     order_by: { id: desc }
     limit: $rows
-  ) { id message }
+  ) { timestamp message }
 }"""
 """CitrineOS keeps meter values without their station unless they belong to a transaction; its message log has it."""
 
@@ -55,18 +55,18 @@ class OcppMeter:
     poll_s: float = 1.0
 
     async def follow(self, listener: Listener) -> None:
-        newest = 0
+        newest: datetime | None = None
         while True:
             try:
-                since = (self.clock.now() - timedelta(seconds=LOOK_BACK_S)).isoformat()
-                asked = {"station": self.station_id, "since": since, "rows": ROWS}
+                since = newest or self.clock.now() - timedelta(seconds=LOOK_BACK_S)
+                asked = {"station": self.station_id, "since": since.isoformat(), "rows": ROWS}
                 rows = (await self.graphql.query(QUERY, asked)).get("OCPPMessages") or []
-                told = next(((row["id"], values) for row in rows if (values := _connector_0(row)) is not None), None)
-                if told is None:
+                told = next((row for row in rows if _connector_0(row) is not None), None)
+                if told is not None:
+                    newest = citrineos.moment(told.get("timestamp"))
+                    listener.reading(reading(_connector_0(told) or (), self.scale, self.clock.now()))
+                elif newest is None:
                     listener.doubt(f"{self.station_id} reported no meter values of connector 0 in {LOOK_BACK_S:g} s")
-                elif told[0] != newest:
-                    newest = told[0]
-                    listener.reading(reading(told[1], self.scale, self.clock.now()))
             except (Doubtful, citrineos.Doubtful, TranslationError) as error:
                 listener.doubt(str(error))
             await self.clock.sleep(self.poll_s)

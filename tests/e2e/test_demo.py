@@ -160,3 +160,29 @@ def test_a_senseless_option_is_named_and_exits_2(tmp_path: Path, options: list[s
     assert process.returncode == 2
     assert said in process.stderr
     assert "Traceback" not in process.stderr
+
+
+def test_evs_and_a_building_stay_under_the_grid_limit_together(tmp_path: Path) -> None:
+    """The building jumps at seconds 120 and 270; its meter tells so every 5 s and is read every 2.5 s."""
+    trace = tmp_path / "trace.csv"
+    process, facts = run_demo(tmp_path, "--scenario", "scenarios/building.json", "--speed", "30", "--trace", str(trace))
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert "Check 6: Truth within limit" in process.stdout
+    assert [check["passed"] for check in facts["checks"]] == [True] * 6
+    totals = total_kw(trace)
+    over = [second for second, kw in totals if kw > 30.0001]
+    assert over
+    assert all(119.9 <= second <= 132 or 269.9 <= second <= 282 for second in over)
+
+
+def total_kw(trace: Path) -> list[tuple[float, float]]:
+    """What flows through the grid connection at each change, by seconds since the building began."""
+    rows = [line.split(",") for line in trace.read_text().splitlines()[1:]]
+    ordered = sorted((float(t), station_id, connector, float(kw)) for t, station_id, connector, kw in rows)
+    begin = min(t for t, _, connector, _ in ordered if connector == "0")
+    drawn: dict[tuple[str, str], float] = {}
+    totals: dict[float, float] = {}
+    for t, station_id, connector, kw in ordered:
+        drawn[station_id, connector] = kw
+        totals[t - begin] = sum(drawn.values())
+    return list(totals.items())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -69,11 +70,13 @@ def test_without_a_power_there_is_no_reading(samples: list[dict[str, Any]]) -> N
 
 async def test_each_report_of_connector_0_is_read_once() -> None:
     log: list[dict[str, Any]] = []
+    clock = WallClock()
 
     def report(number: int, connector_id: int, watts: int) -> None:
-        value = meter_value(sample("Power.Active.Import", watts), at=f"2026-03-03T08:00:{number:02d}Z")
+        at = (clock.now() + timedelta(milliseconds=number)).isoformat()
+        value = meter_value(sample("Power.Active.Import", watts), at=at)
         payload = {"connectorId": connector_id, "meterValue": [value]}
-        log.insert(0, {"id": number, "message": [2, str(number), "MeterValues", payload]})
+        log.insert(0, {"timestamp": at, "message": [2, str(number), "MeterValues", payload]})
 
     asked = 0
 
@@ -87,7 +90,9 @@ async def test_each_report_of_connector_0_is_read_once() -> None:
             return httpx.Response(500)
         if asked == 5:
             report(3, 0, 5000)
-        return httpx.Response(200, json={"data": {"OCPPMessages": log}})
+        since = json.loads(request.content)["variables"]["since"]
+        fresh = [row for row in log if datetime.fromisoformat(row["timestamp"]) > datetime.fromisoformat(since)]
+        return httpx.Response(200, json={"data": {"OCPPMessages": fresh}})
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
         graphql = GraphQL(http, "http://csms/v1/graphql", WallClock(), patience=Patience(tries=1))
