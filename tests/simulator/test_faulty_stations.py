@@ -3,73 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import math
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from optivgi.clock import ManualClock, settle
-from simulator.charger import ChargerSpec
-from simulator.faults.catalogue import specs
 from simulator.faults.fault import Incident
-from simulator.ocpp16 import Station, StationOptions
-from simulator.ticker import Ticker
-from simulator.vehicle import Vehicle, VehicleSpec
+from simulator.ocpp16 import Station
 from simulator.wire_clock import shifted
-from tests.simulator.tiny_csms import PATIENCE_S, TinyCsms, tiny_csms, until
+from tests.simulator.stations import charging, ready
+from tests.simulator.tiny_csms import TinyCsms, until
 
 Json = dict[str, Any]
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-async def csms() -> AsyncIterator[TinyCsms]:
-    async with tiny_csms() as server:
-        yield server
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@asynccontextmanager
-async def ready(
-    csms: TinyCsms, clock: ManualClock, *faults: Any, gate: AbstractAsyncContextManager[object] | None = None
-) -> AsyncIterator[Station]:
-    """A station with these faults, accepted and with all statuses told."""
-    ticker = Ticker(clock)
-    orders = tuple((None, spec) for spec in specs(faults))
-    station = Station(
-        ChargerSpec("ST-01", faults=orders),
-        StationOptions(csms.url, response_timeout_s=5.0),
-        clock,
-        changed=ticker.reschedule,
-        gate=gate,
-    )
-    tasks = [asyncio.create_task(ticker.run()), asyncio.create_task(station.run())]
-    try:
-        async with asyncio.timeout(PATIENCE_S):
-            await station.ready.wait()
-        yield station
-    finally:
-        for task in tasks:
-            task.cancel()
-        results = await asyncio.gather(*tasks, return_exceptions=True)
-        assert all(isinstance(result, asyncio.CancelledError) for result in results), results
-
-
-async def charging(csms: TinyCsms, clock: ManualClock, station: Station) -> int:
-    """An EV of 7.2 kW charges at connector 1; the CSMS's id of its transaction."""
-    vehicle = Vehicle(VehicleSpec(60, 7.2, ramp_up_kw_per_s=math.inf, ramp_down_s=0), 0.2)
-    station.plug(1, vehicle, clock.now())
-    station.present(1, "TAG-1", clock.now())
-    await csms.hears("StartTransaction")
-    await until(lambda: (tx := station.charger.connectors[1].transaction) is not None and tx.transaction_id)
-    return 1
 
 
 def profile(limit: float, **schedule: Any) -> Json:

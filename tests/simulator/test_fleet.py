@@ -16,18 +16,7 @@ from simulator.fleet import Fleet
 from simulator.scenario import Scenario, Session
 from simulator.settings import SimulatorSettings
 from simulator.ticker import Ticker
-from tests.simulator.tiny_csms import PATIENCE_S, TinyCsms, tiny_csms, until
-
-
-@pytest.fixture
-async def csms() -> AsyncIterator[TinyCsms]:
-    async with tiny_csms() as server:
-        yield server
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
+from tests.simulator.tiny_csms import PATIENCE_S, TinyCsms, until
 
 
 def session(number: int = 1, **changes: Any) -> Session:

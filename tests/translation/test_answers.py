@@ -22,11 +22,6 @@ BODY = SENT["body"]["payload"]
 ACCEPTED = StationAnswer(OutcomeStatus.ACCEPTED)
 
 
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
 def take(answers: AnswersByEvents, *messages: dict[str, Any]) -> None:
     for message in messages:
         answers.take(message["headers"], message["body"])

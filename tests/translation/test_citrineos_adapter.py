@@ -33,11 +33,6 @@ def a_command(station_id: str = "ST-1", connector_id: int = 1, transaction_id: s
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
 def csms(clock: ManualClock) -> CitrineOSDouble:
     csms = CitrineOSDouble(clock)
     csms.add_station("ST-1", connectors=2)

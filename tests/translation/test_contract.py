@@ -228,11 +228,6 @@ class JsonSite:
         return JSONResponse({"outcomes": outcomes})
 
 
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
 @pytest.fixture(
     params=[FakeSite, CitrineOSSite, CitrineOSByCallbackSite, JsonSite],
     ids=["fake", "citrineos by events", "citrineos by callback", "http_api"],

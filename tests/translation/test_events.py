@@ -15,11 +15,6 @@ GROUPS = {"ST-1": "north", "ST-2": "north", "ST-3": "south"}
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
 def wakeups(clock: ManualClock) -> Wakeups:
     return Wakeups(clock, ("north", "south"), GROUPS.get, period_s=60.0, gather_s=0.02)
 
