@@ -55,6 +55,8 @@ class Question:
     supply: Supply
     max_kw: float
     """The most that the connector gives."""
+    own_kw: float = math.inf
+    """The station has a limit of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,8 @@ class Reconciler:
     _asked: set[Key] = field(default_factory=set)
     _repairs: dict[Key, int] = field(default_factory=dict)
     _claims: dict[Key, float] = field(default_factory=dict)
+    _own_kw: dict[Key, float] = field(default_factory=dict)
+    """Limits that stations have of their own: they kept saying that they allow less than what they accepted."""
     _connectors: dict[Key, Connector] = field(default_factory=dict)
     _evs: dict[Key, EV] = field(default_factory=dict)
     _refused: frozenset[Key] = frozenset()
@@ -131,6 +135,7 @@ class Reconciler:
         for key, connector in self._connectors.items():
             old = known.get(key)
             if old is None or connector.booted_at != old.booted_at or (connector.online and not old.online):
+                self._own_kw.pop(key, None)
                 self._suspect(key)
         for key, ev in self._evs.items():
             if self._blind or key not in before or before[key].transaction_id != ev.transaction_id:
@@ -201,6 +206,8 @@ class Reconciler:
             self._claims.pop(key, None)
             if finding.match is Match.MORE:
                 self.reticence.refused(model, idle=idle, at=when.at)
+            else:
+                self._own_kw[key] = finding.said_kw
             return finding
         if finding.match is Match.MORE and not idle:
             self._claims[key] = finding.said_kw
@@ -235,6 +242,7 @@ class Reconciler:
             transaction,
             Supply(what.voltage_v, len(what.phases)),
             what.max_kw,
+            self._own_kw.get(key, math.inf),
         )
 
     def _profiles(self, key: Key) -> tuple[ChargingProfile, ...]:
@@ -285,7 +293,7 @@ def compared(question: Question, said: Schedule, now: datetime) -> Finding:
             continue
         said_kw = min(answered_kw[0], question.max_kw)
         around_kw = [min(kw, question.max_kw) for kw in _range_kw(expected, at_s - SLACK_S, at_s + SLACK_S, supply)]
-        low_kw, high_kw = min(around_kw), max(around_kw)
+        low_kw, high_kw = min(*around_kw, question.own_kw), max(around_kw)
         if said_kw - high_kw > max(NOISE_KW, share * high_kw, most.said_kw - most.expected_kw):
             most = replace(same, match=Match.MORE, said_kw=said_kw, expected_kw=high_kw)
         if low_kw - said_kw > max(NOISE_KW, share * low_kw, least.expected_kw - least.said_kw):

@@ -138,9 +138,25 @@ def test_repairs_are_bounded_and_then_the_meter_is_left_to_tell(watch: Watch) ->
 
 def test_a_station_that_allows_less_is_told_again_and_then_believed(watch: Watch) -> None:
     for repair in (True, True, False):
-        finding = watch.reconciler.answered(watch.asked(), amperes((0, 6.0)), NOW)
+        finding = watch.reconciler.answered(watch.asked(), amperes((0, 12.0)), NOW)
         assert (finding.match, finding.repair) == (Match.LESS, repair)
     assert watch.reconciler.claims() == {}
+
+
+def test_a_limit_that_a_station_has_of_its_own_is_known_from_then_on(watch: Watch) -> None:
+    def answered(limit_a: float) -> Match:
+        watch.reconciler.lost_sight()
+        watch.look()
+        return watch.reconciler.answered(watch.asked(), amperes((0, limit_a)), NOW).match
+
+    for _ in range(MOST_REPAIRS + 1):
+        watch.reconciler.answered(watch.asked(), amperes((0, 12.0)), NOW)
+    assert [answered(limit_a) for limit_a in (12.0, 20.0, 10.0, 28.0)] == [
+        Match.SAME,
+        Match.SAME,
+        Match.LESS,
+        Match.MORE,
+    ]
 
 
 def a_boot(watch: Watch) -> None:

@@ -89,7 +89,7 @@ async def test_a_command_that_waits_for_its_turn_is_not_sent_once_another_optimi
         sending = tasks.create_task(translation.send_power_to_evs([a_command("ST-1", 1), a_command("ST-1", 2)]))
         await clock.advance(0)
         leading.clear()
-        await clock.advance(22)
+        await clock.advance(50)
     assert [body["connectorId"] for _, body in csms.posted] == [1]
     assert [outcome.status.name for outcome in sending.result()] == ["UNKNOWN", "OFFLINE"]
     await translation.aclose()
