@@ -49,6 +49,15 @@ class Circuit:
 
 
 @dataclass(frozen=True, slots=True)
+class Balance:
+    """How far apart the phases of a grid connection may be in kW, and from which of them each connector draws."""
+
+    name: str
+    limit_kw: float
+    phases: Mapping[Key, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """The limit of the whole site in kW, and the parts that have their own. `sources` says where they come from.
 
@@ -61,6 +70,7 @@ class Limits:
     grace_s: float = 0.0
     strict: LimitCurve | None = field(default=None)
     """The site's limit without the grace."""
+    balances: tuple[Balance, ...] = ()
 
     @classmethod
     def constant(cls, limit_kw: float, *sources: str) -> Limits:
@@ -83,7 +93,7 @@ class Limits:
             )
             for one in self.circuits
         )
-        return Limits(self.site.held(seconds), circuits, self.sources, seconds, self.announced)
+        return Limits(self.site.held(seconds), circuits, self.sources, seconds, self.announced, self.balances)
 
 
 def limits_of(setup: SiteSetup, keys: Iterable[Key], begin: datetime, end: datetime) -> Limits:
@@ -96,12 +106,16 @@ def limits_of(setup: SiteSetup, keys: Iterable[Key], begin: datetime, end: datet
     groups = tuple(view.groups)
     total = LimitCurve.constant(0.0)
     circuits: list[Circuit] = []
+    balances: list[Balance] = []
     for group in groups:
         members = frozenset(key for key in known if view.group_of(key[0]) == group)
         site = _site_at(setup, group, begin)
         chains = _chains(site)
         root = site.root.circuit_id
         homes = {key: chains.get(view.ev(*key).circuit, (root,)) for key in members}
+        if site.unbalance_kw is not None:
+            name = f"Balance of {group}" if len(groups) > 1 else "Balance of phases"
+            balances.append(Balance(name, site.unbalance_kw, {key: view.ev(*key).phases for key in members}))
         for circuit in site.circuits:
             name = circuit.circuit_id
             inside = frozenset(key for key in members if name in homes[key])
@@ -117,7 +131,7 @@ def limits_of(setup: SiteSetup, keys: Iterable[Key], begin: datetime, end: datet
             if bounds:
                 title = f"Group {group}" if is_root and len(groups) > 1 else f"Circuit {name}"
                 circuits.append(Circuit(title, tuple(bounds), inside))
-    return Limits(total, tuple(circuits))
+    return Limits(total, tuple(circuits), balances=tuple(balances))
 
 
 def _chains(site: Site) -> dict[str, tuple[str, ...]]:

@@ -10,6 +10,7 @@ from functools import partial
 from optivgi.model.charging_profile import Purpose
 from optivgi.report.aggregate import SiteStep
 from optivgi.report.allocation import ACCEPTED
+from optivgi.report.balance import balance_within_limit
 from optivgi.report.facts import Facts
 from optivgi.report.witness_checks import metered_within_limit, overshoot_words, part_within_limit, truth_within_limit
 from optivgi.report.words import NAMED, count, listed, power
@@ -30,7 +31,8 @@ class Check:
 
 
 def run_checks(facts: Facts) -> tuple[Check, ...]:
-    """The five checks in order, then the truth if there is a trace, then each part of the site with limits of its own."""
+    """The five checks in order, then the truth if there is a trace, then the balance of phases and each part of the site
+    with limits of its own."""
     judges: list[tuple[str, Callable[[Facts], tuple[bool, str]]]] = [
         ("Charging profiles sent", profiles_sent),
         ("Concurrent sessions", concurrent_sessions),
@@ -40,6 +42,7 @@ def run_checks(facts: Facts) -> tuple[Check, ...]:
     ]
     if facts.truth is not None:
         judges.append(("Truth within limit", truth_within_limit))
+    judges += [(one.name, partial(balance_within_limit, balance=one)) for one in facts.limits.balances]
     judges += [(f"{part.circuit.name} within limit", partial(part_within_limit, part=part)) for part in facts.parts]
     return tuple(Check(number, name, *judge(facts)) for number, (name, judge) in enumerate(judges, 1))
 

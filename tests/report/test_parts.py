@@ -206,3 +206,63 @@ def test_an_ampere_limit_of_the_grid_connection_is_a_check_too(tmp_path: Path, l
     report = run(limits(tmp_path, site), {1: 3.0})
 
     assert verdicts(report)["Circuit main within limit"] is (limit_a > 0)
+
+
+BALANCED = """
+[[circuit]]
+id = "main"
+limit_kw = 30
+unbalance_kw = 4.6
+
+[[evse]]
+station_id = "STATION-01"
+rotation = "L1"
+
+[[evse]]
+station_id = "STATION-02"
+rotation = "L2"
+
+[[evse]]
+station_id = "STATION-03"
+rotation = "L1L2L3"
+phases = 3
+"""
+
+
+@pytest.mark.parametrize(
+    ("powers_kw", "passed"),
+    [
+        ({1: 4.6, 3: 11.0}, True),
+        ({1: 7.0, 2: 2.5, 3: 11.0}, False),
+        ({1: 7.0, 2: 7.0}, False),
+        ({2: 2.0, 4: 2.6}, True),
+        ({2: 2.0, 4: 2.7}, False),
+    ],
+    ids=[
+        "one phase at the bound",
+        "L1 and L2 near, L3 far",
+        "L3 without anything",
+        "on any phase",
+        "perhaps on L2 too",
+    ],
+)
+def test_the_phases_of_the_grid_connection_are_held_in_balance(
+    tmp_path: Path, powers_kw: dict[int, float], passed: bool
+) -> None:
+    report = run(limits(tmp_path, BALANCED), powers_kw)
+    assert verdicts(report)["Balance of phases"] is passed
+
+
+def test_an_ev_that_leaves_may_unbalance_the_phases_for_a_moment(tmp_path: Path) -> None:
+    one_each = BALANCED.replace('rotation = "L1L2L3"\nphases = 3', 'rotation = "L3"')
+    for follows_s, passed in ((310, True), (340, False)):
+        sessions = [
+            Session(1, 3, None, [(3.3, 7.0), (follows_s, 4.0)]),
+            Session(2, 3, None, [(3.3, 7.0), (follows_s, 4.0)]),
+            Session(3, 3, 300, [(3.3, 7.0)]),
+        ]
+        report = judged(
+            history(*sessions, end_s=900), limits=limits(tmp_path, one_each), stated_max_kw=11, truth=truth_of(sessions)
+        )
+        found = next(check for check in report.checks if check.name == "Balance of phases")
+        assert found.passed is passed, found.detail
