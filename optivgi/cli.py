@@ -108,7 +108,11 @@ def study(
     days: Annotated[int, typer.Option(help="How many days to invent.")] = 1,
     seed: Annotated[int, typer.Option(help="Of what is invented and of the errors.")] = 1,
     algorithm: Annotated[str, typer.Option(metavar="A,B|all", help="Planning algorithms, or uncontrolled.")] = "fair",
-    limit: Annotated[str, typer.Option(metavar="KW,FILE", help="Site limits.")] = "150,300",
+    limit: Annotated[
+        str, typer.Option(metavar="KW,FILE", help="Site limits, or none [150,300; none with --site].")
+    ] = "",
+    site: Annotated[Path | None, typer.Option(metavar="FILE", help="Circuits and EVSEs (docs/site-file.md).")] = None,
+    voltage: Annotated[float, typer.Option(help="Of a phase, for limits in amperes.")] = 240.0,
     tariff: Annotated[str, typer.Option(metavar="flat[:PRICE],FILE", help="Tariffs.")] = "flat",
     departure_error_min: Annotated[
         float | None, typer.Option(help="Drivers err by this (sd) about when they leave.")
@@ -136,6 +140,8 @@ def study(
         seed=seed,
         algorithm=algorithm,
         limit=limit,
+        site=site,
+        voltage=voltage,
         tariff=tariff,
         departure_error_min=departure_error_min,
         taper=taper,

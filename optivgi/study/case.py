@@ -18,15 +18,15 @@ from optivgi.limits.env import ConstantLimit
 from optivgi.limits.schedule_file import ScheduledLimit
 from optivgi.model.ev_config import When, parse_when
 from optivgi.model.framing import Price
-from optivgi.model.limit_series import LimitSeries, LimitStep
+from optivgi.model.limit_series import LimitSeries
+from optivgi.study.places import AHEAD, series_over
 from optivgi.study.task import UNCONTROLLED
 
 GROUP = "study"
 FLAT = "flat"
 FLAT_PER_KWH = 0.30
 MOST_KW = 100_000.0
-AHEAD = timedelta(days=2)
-"""Limits and prices are known at least this far ahead."""
+NO_LIMIT = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +38,7 @@ class NamedLimit:
 
     def series(self, start: datetime, end: datetime) -> LimitSeries:
         """The limit from `start` until AHEAD after `end`."""
-        days = (end + AHEAD - start) // timedelta(days=1) + 1
-        seen = [self.source.series(GROUP, start + timedelta(days=day)) for day in range(days)]
-        changes = sorted({start, *(at for one in seen for at in one.changes_after(start) if at <= end + AHEAD)})
-        steps: list[LimitStep] = []
-        for at in changes:
-            step = self.source.series(GROUP, at).at(at)
-            if not steps or steps[-1].limit_kw != step.limit_kw:
-                steps.append(LimitStep(at, step.limit_kw, step.source))
-        return LimitSeries(tuple(steps))
+        return series_over(lambda now: self.source.series(GROUP, now), start, end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +96,7 @@ def parse_algorithms(text: str) -> tuple[str, ...]:
 
 
 def parse_limits(text: str, zone: ZoneInfo) -> tuple[NamedLimit, ...]:
-    """The limits in "150,300,night.csv": kW, or files of windows as for LIMIT_SCHEDULE_FILE."""
+    """The limits in "150,300,night.csv,none": kW, or files of windows as for LIMIT_SCHEDULE_FILE; none is no limit."""
     limits: list[NamedLimit] = []
     problems: list[str] = []
     for one in _listed(text):
@@ -161,6 +153,8 @@ def _listed(text: str) -> tuple[str, ...]:
 
 
 def _limit(text: str, zone: ZoneInfo) -> NamedLimit:
+    if text == NO_LIMIT:
+        return NamedLimit(NO_LIMIT, ConstantLimit({GROUP: None}))
     if text.endswith((".csv", ".toml")):
         return NamedLimit(Path(text).stem, ScheduledLimit.load(Path(text), zone, (GROUP,)))
     try:
@@ -169,7 +163,7 @@ def _limit(text: str, zone: ZoneInfo) -> NamedLimit:
         limit_kw = math.nan
     if not 0 <= limit_kw <= MOST_KW:
         raise SettingsError(
-            f"--limit has {text!r}; each must be a number of kW from 0 to {MOST_KW:g} or a .csv or .toml file: write 150,300"
+            f"--limit has {text!r}; each must be a number of kW from 0 to {MOST_KW:g}, a .csv or .toml file, or {NO_LIMIT}: write 150,300"
         )
     return NamedLimit(f"{limit_kw:g} kW", ConstantLimit({GROUP: limit_kw}))
 

@@ -15,18 +15,20 @@ from optivgi.errors import SettingsError
 from optivgi.model.problem import Floats
 from optivgi.model.site import Site
 from optivgi.study import table
-from optivgi.study.case import Case, cross, parse_algorithms, parse_limits, parse_tariffs
+from optivgi.study.case import NO_LIMIT, Case, cross, parse_algorithms, parse_limits, parse_tariffs
 from optivgi.study.engine import run_all
 from optivgi.study.generator import generate, parse_generate
 from optivgi.study.metrics import Outcome, Tariffed, day_profile, outcome
+from optivgi.study.places import Places, load_places
 from optivgi.study.recorded import Recorded
 from optivgi.study.replay import Replay
-from optivgi.study.session import Session, stretches, with_departure_errors
+from optivgi.study.session import Session, by_month, stretches, with_departure_errors
 from optivgi.study.session_files import Defaults, load_sessions
 from optivgi.study.task import Physics, ReplaySettings, Task
 
 DONE, INTERRUPTED = 0, 130
 STDOUT = "-"
+LIMITS = "150,300"
 TABLE_WIDTH = 120
 
 
@@ -40,7 +42,9 @@ class StudyOptions:
     days: int = 1
     seed: int = 1
     algorithm: str = "fair"
-    limit: str = "150,300"
+    limit: str = ""
+    site: Path | None = None
+    voltage: float = 240.0
     tariff: str = "flat"
     departure_error_min: float | None = None
     taper: bool = False
@@ -74,14 +78,16 @@ def run(options: StudyOptions, physics: Physics, *, read_csms: Callable[[str], R
     if not console.is_terminal:
         console.width = max(console.width, TABLE_WIDTH)
     zone = _checked(options)
-    cases = cross(
-        parse_algorithms(options.algorithm), parse_limits(options.limit, zone), parse_tariffs(options.tariff, zone)
-    )
+    limit = options.limit or (NO_LIMIT if options.site is not None else LIMITS)
+    cases = cross(parse_algorithms(options.algorithm), parse_limits(limit, zone), parse_tariffs(options.tariff, zone))
+    places = None if options.site is None else load_places(options.site, zone, options.voltage)
     sessions, left_out = _sessions(options, zone, read_csms)
+    if places is not None:
+        sessions = places.placed(sessions)
     for words in left_out:
         console.print(f"Left out: {words}", markup=False, style="yellow")
     sessions = with_departure_errors(sessions, options.departure_error_min, options.seed)
-    studied = study(sessions, cases, options=options, physics=physics, zone=zone, console=console)
+    studied = study(sessions, cases, options=options, physics=physics, zone=zone, console=console, places=places)
     outcomes = [one.outcome for one in studied]
     interrupted = len(studied) < len(cases) or outcomes[0].evs < len(sessions)
     if interrupted:
@@ -108,15 +114,19 @@ def study(
     physics: Physics,
     zone: ZoneInfo,
     console: Console,
+    places: Places | None = None,
 ) -> list[Studied]:
-    """Every case, in order. Where the site is empty a replay is cut in two, which changes nothing and can run in parallel.
+    """Every case, in order. Where the site is empty a replay is cut in two, which changes nothing and can run in parallel;
+    with a demand charge only between months.
 
     After an interrupt: every case over the stretches that all cases are through with, or, if there are none, the cases that
     are through with all stretches.
     """
     parts = stretches(sessions)
-    settings = ReplaySettings(replan_s=options.replan_min * 60.0, taper=options.taper)
-    tasks = [_task(case, part, settings, physics) for part in parts for case in cases]
+    if any(case.tariff.demand_charge_per_kw for case in cases):
+        parts = by_month(parts, zone)
+    settings = ReplaySettings(replan_s=options.replan_min * 60.0, taper=options.taper, voltage_v=options.voltage)
+    tasks = [_task(case, part, places, settings, physics) for part in parts for case in cases]
     columns = (
         TextColumn("Replaying EV-days"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
     )  # fmt: skip
@@ -139,12 +149,15 @@ def study(
     return studied
 
 
-def _task(case: Case, part: tuple[Session, ...], settings: ReplaySettings, physics: Physics) -> Task:
+def _task(
+    case: Case, part: tuple[Session, ...], places: Places | None, settings: ReplaySettings, physics: Physics
+) -> Task:
     start, end = part[0].arrival, max(one.departure for one in part)
+    limit = case.limit.series(start, end)
     return Task(
         sessions=part,
         algorithm=case.algorithm,
-        site=Site.single(case.limit.series(start, end)),
+        site=Site.single(limit) if places is None else places.site(start, end).tightened(limit),
         prices=case.tariff.prices(start, end),
         demand_charge_per_kw=case.tariff.demand_charge_per_kw,
         settings=settings,
@@ -182,7 +195,7 @@ def _checked(options: StudyOptions) -> ZoneInfo:
         )
     bounds = (
         ("days", 1, 3660), ("seed", 0, 2**63), ("replan_min", 0.5, 1440), ("jobs", 1, 1024), ("max_kw", 0.1, 1000),
-        ("min_kw", 0, options.max_kw), ("departure_error_min", 0, 1440),
+        ("min_kw", 0, options.max_kw), ("departure_error_min", 0, 1440), ("voltage", 50, 1000),
     )  # fmt: skip
     for name, low, high in bounds:
         value = getattr(options, name)

@@ -16,7 +16,6 @@ from optivgi.model.problem import Floats, Ints
 from optivgi.study.bill import Bill
 from optivgi.study.task import Task
 
-VOLTAGE_V = 240.0
 WATT_KW = 0.001
 NOISE_KW = 1e-6
 
@@ -123,7 +122,7 @@ def ev_columns(task: Task, origin: datetime) -> Columns:
         measured_kw=nothing,
         min_kw=column([one.min_kw for one in sessions]),
         max_kw=column([one.max_kw for one in sessions]),
-        volts=np.full(count, VOLTAGE_V),
+        volts=np.full(count, task.settings.voltage_v),
         on_phase=on_phase,
         lines=lines,
         circuit=np.array([positions[one.circuit] for one in sessions], dtype=np.int64),

@@ -70,6 +70,8 @@ def _session(tx: Transaction, end: datetime, energy_kwh: float, powers: Powers) 
         min_kw=min(powers.min_kw, powers.max_kw),
         stated_departure=None,
         phases=PHASES[: powers.phases],
+        station_id=tx.station_id,
+        connector_id=tx.connector_id,
     )
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -21,7 +22,7 @@ class Session:
     """One EV's stay. `energy_kwh` is what it would take from its EVSE if it stayed long enough.
 
     It leaves at `departure`, whatever its driver said; planning knows only `stated_departure` (None: nobody said).
-    `capacity_kwh` of its battery None is not known.
+    `capacity_kwh` of its battery None is not known; `station_id` is empty where nobody said at which EVSE it stood.
     """
 
     arrival: datetime
@@ -32,6 +33,8 @@ class Session:
     stated_departure: datetime | None
     phases: tuple[str, ...] = ("L1",)
     capacity_kwh: float | None = None
+    station_id: str = ""
+    connector_id: int = 1
     circuit: str = ROOT
     priority: float = 1.0
 
@@ -75,3 +78,13 @@ def stretches(sessions: Sequence[Session]) -> tuple[tuple[Session, ...], ...]:
         parts[-1].append(one)
         busy_until = one.departure if busy_until is None else max(busy_until, one.departure)
     return tuple(tuple(part) for part in parts)
+
+
+def by_month(parts: Iterable[tuple[Session, ...]], zone: ZoneInfo) -> tuple[tuple[Session, ...], ...]:
+    """Stretches put together that begin in the same month on the site's clock: for what a month's highest peak costs."""
+    months: dict[tuple[int, int], tuple[Session, ...]] = {}
+    for part in parts:
+        begin = part[0].arrival.astimezone(zone)
+        month = begin.year, begin.month
+        months[month] = months.get(month, ()) + part
+    return tuple(months.values())

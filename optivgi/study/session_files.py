@@ -18,7 +18,7 @@ from optivgi.model.problem import PHASES
 from optivgi.study.session import MIN_KW_PER_PHASE, Session, in_order
 
 MUST = ("arrival", "departure", "energy_kwh")
-MAY = ("max_kw", "min_kw", "stated_departure", "phases", "capacity_kwh")
+MAY = ("max_kw", "min_kw", "stated_departure", "phases", "capacity_kwh", "station_id", "connector_id")
 MOST_KWH, MOST_KW = 2000.0, 1000.0
 MOST_SHOWN = 20
 EXAMPLE = "2026-03-02T08:10:00+01:00"
@@ -98,6 +98,7 @@ _ACN_NAMES = {
     "departure": "disconnectTime",
     "energy_kwh": "kWhDelivered",
     "stated_departure": "userInputs requestedDeparture",
+    "station_id": "stationID",
 }
 
 
@@ -135,6 +136,9 @@ class _Reading:
         min_kw = self._number(place, row, "min_kw", (0.0, max_kw), least_kw)
         capacity = row.get("capacity_kwh") not in (None, "")
         capacity_kwh = self._number(place, row, "capacity_kwh", (0.1, MOST_KWH), None) if capacity else None
+        connector = self._number(place, row, "connector_id", (1.0, 1000.0), 1.0)
+        if connector != int(connector):
+            self._wrong(place, "connector_id", row, "a whole number from 1 to 1000")
         if arrival is not None:
             for name, moment in (("departure", departure), ("stated_departure", stated)):
                 if moment is not None and moment <= arrival:
@@ -142,7 +146,10 @@ class _Reading:
                         place, name, row, f"later than the arrival ({arrival.isoformat()}): correct one of them"
                     )
         if len(self.problems) == known and arrival is not None and departure is not None:
-            self.found.append(Session(arrival, departure, energy_kwh, max_kw, min_kw, stated, phases, capacity_kwh))
+            station = str(row.get("station_id") or "").strip(), int(connector)
+            self.found.append(
+                Session(arrival, departure, energy_kwh, max_kw, min_kw, stated, phases, capacity_kwh, *station)
+            )
 
     def sessions(self, name: str) -> tuple[Session, ...]:
         """All that were read; SettingsError if anything was wrong or there are none."""
@@ -182,8 +189,8 @@ class _Reading:
         except (ValueError, TypeError):
             number = math.nan
         if not low <= number <= high:
-            unit = "kWh" if name.endswith("kwh") else "kW"
-            self._wrong(place, name, row, f"a number of {unit} from {low:g} to {high:g}")
+            unit = {"kwh": " of kWh", "_kw": " of kW"}.get(name[-3:], "")
+            self._wrong(place, name, row, f"a number{unit} from {low:g} to {high:g}")
             return low
         return number
 

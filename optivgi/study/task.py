@@ -48,6 +48,7 @@ class ReplaySettings:
     lead_s: float = 10.0
     assumed_stay_s: float = 8 * 3600.0
     taper: bool = False
+    voltage_v: float = 240.0
 
 
 @dataclass(frozen=True, slots=True)

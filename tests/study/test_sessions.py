@@ -15,13 +15,46 @@ from optivgi.errors import SettingsError
 from optivgi.model.history import History, MeterSample, Register, Transaction
 from optivgi.study.generator import KINDS, generate, parse_generate
 from optivgi.study.recorded import Powers, recorded_sessions
-from optivgi.study.session import stretches, with_departure_errors
+from optivgi.study.session import by_month, stretches, with_departure_errors
 from optivgi.study.session_files import Defaults, load_sessions, parse_acn, parse_csv
 from tests.study.days import EIGHT, after, session
 
 DEFAULTS = Defaults()
 UTC_ZONE = ZoneInfo("UTC")
 CSV = "arrival,departure,energy_kwh,max_kw,min_kw,stated_departure,phases,capacity_kwh\n"
+ACN_ANSWER = {
+    "_items": [
+        {
+            "_id": "5bc90cb9f9af8b0d7fe77cd2",
+            "clusterID": "0039",
+            "connectionTime": "Wed, 25 Apr 2018 11:08:04 GMT",
+            "disconnectTime": "Wed, 25 Apr 2018 13:20:10 GMT",
+            "doneChargingTime": None,
+            "kWhDelivered": 7.932,
+            "sessionID": "2_39_78_362_2018-04-25 11:08:04.400812",
+            "siteID": "0002",
+            "spaceID": "CA-496",
+            "stationID": "2-39-78-362",
+            "timezone": "America/Los_Angeles",
+            "userID": "000000743",
+            "userInputs": [
+                {
+                    "WhPerMile": 400,
+                    "kWhRequested": 8.0,
+                    "milesRequested": 20,
+                    "minutesAvailable": 120,
+                    "modifiedAt": "Wed, 25 Apr 2018 11:09:10 GMT",
+                    "paymentRequired": True,
+                    "requestedDeparture": "Wed, 25 Apr 2018 13:08:04 GMT",
+                    "userID": 743,
+                }
+            ],
+        }
+    ],
+    "_links": {"parent": {"href": "/", "title": "home"}, "self": {"href": "sessions/caltech", "title": "sessions"}},
+    "_meta": {"max_results": 25, "page": 1, "total": 1},
+}
+"""The form of an answer of ACN-Data's API, every field of it."""
 ACN_ITEM = {
     "connectionTime": "Mon, 02 Mar 2026 08:00:00 GMT",
     "disconnectTime": "Mon, 02 Mar 2026 12:00:00 GMT",
@@ -100,6 +133,28 @@ def test_acn_data_is_read_with_the_newest_stated_departure() -> None:
     }
 
 
+def test_an_answer_of_acn_data_is_read_as_it_is() -> None:
+    (one,) = parse_acn(json.dumps(ACN_ANSWER), "acn.json", DEFAULTS)
+
+    assert (one.arrival, one.departure) == (
+        datetime(2018, 4, 25, 11, 8, 4, tzinfo=UTC),
+        datetime(2018, 4, 25, 13, 20, 10, tzinfo=UTC),
+    )
+    assert (one.energy_kwh, one.station_id, one.connector_id) == (7.932, "2-39-78-362", 1)
+    assert one.stated_departure == datetime(2018, 4, 25, 13, 8, 4, tzinfo=UTC)
+
+
+def test_a_table_may_say_at_which_evse_each_session_was() -> None:
+    head = "arrival,departure,energy_kwh,station_id,connector_id\n2026-03-02T08:00:00Z,2026-03-02T12:00:00Z,10,"
+
+    (there,) = parse_csv(head + "ST-9,2\n", "s.csv", DEFAULTS)
+
+    assert there == session(stated_departure=None, station_id="ST-9", connector_id=2)
+    assert problems_of(head + "ST-9,1.5\n") == (
+        "s.csv line 2: connector_id is '1.5'; it must be a whole number from 1 to 1000",
+    )
+
+
 @pytest.mark.parametrize(
     ("document", "said"),
     [
@@ -138,8 +193,8 @@ def test_transactions_that_ended_are_sessions_and_the_others_are_named() -> None
     recorded = recorded_sessions(history, lambda *_: Powers(1.4, 7.2))
 
     assert recorded.sessions == (
-        session(energy_kwh=2.0, stated_departure=None),
-        session(stated_departure=None),
+        session(energy_kwh=2.0, stated_departure=None, station_id="ST-1"),
+        session(stated_departure=None, station_id="ST-1"),
     )
     assert [words.split(" ")[1] for words in recorded.left_out] == ["2", "3"]
     with pytest.raises(SettingsError, match="recorded 0 transactions"):
@@ -188,3 +243,12 @@ def test_stretches_are_cut_only_where_the_site_is_empty() -> None:
     assert stretches((first, replace(second, arrival=EIGHT + timedelta(hours=2)))) == (
         (first, replace(second, arrival=datetime(2026, 3, 2, 10, tzinfo=UTC))),
     )
+
+
+def test_stretches_of_a_month_go_together_by_the_sites_clock() -> None:
+    """In Berlin the 31st of March ends at 22:00 UTC."""
+    march, still_march, april = (session(hours, hours + 1) for hours in (0.0, 24 * 29 + 13.0, 24 * 29 + 14.5))
+
+    months = by_month(stretches((march, still_march, april)), ZoneInfo("Europe/Berlin"))
+
+    assert months == ((march, still_march), (april,))
