@@ -10,13 +10,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from optivgi.envelope import Envelope
+from optivgi.grant import Grant
 from optivgi.model.charging_profile import RateUnit
 from optivgi.model.clock import Clock
 from optivgi.model.ev import EV, Connector
 from optivgi.model.snapshot import RefusedEV, Snapshot
 from optivgi.model.units import is_aware
 from optivgi.model.wire import wire_minimum
-from optivgi.translation.base import Outcome, OutcomeStatus
+from optivgi.translation.base import Outcome, OutcomeStatus, PowerCommand
 
 Key = tuple[str, int]
 """Station id and connector number."""
@@ -40,6 +42,11 @@ class Instant:
     @classmethod
     def of(cls, clock: Clock) -> Instant:
         return cls(clock.now(), clock.monotonic())
+
+    @property
+    def wall_s(self) -> float:
+        """Seconds since 1970: the scale of what charging profiles say."""
+        return self.now.timestamp()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +110,30 @@ class Settling:
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """A TxProfile that its station has or may have, and what it allows."""
+
+    command: PowerCommand
+    grant: Grant
+
+    @classmethod
+    def of(cls, command: PowerCommand, volts: float, now: datetime) -> Sent:
+        return cls(command, Grant.of(command.profile.schedule, volts, now))
+
+    @property
+    def expires(self) -> float:
+        """When it goes over to the safe share, in seconds since 1970; never is infinite."""
+        return math.inf if self.command.expires is None else self.command.expires.timestamp()
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """One transaction: what it is, and what its connector may be allowing.
 
     `min_kw` is the least sendable power other than 0. `inherited` means that it ran before anything was known of it.
-    `installed_kw` is the TxProfile that the station confirmed last, `doubtful_kw` those that it may have instead (sent,
-    and never answered), `in_flight_kw` the one that waits for its answer, and `fallback` says that it may be without a
-    TxProfile and so under its TxDefaultProfile. `drew_kw` is the metered power before the last confirmation.
+    `installed` is the TxProfile that the station confirmed last, `doubtful` those that it may have instead (sent, and never
+    answered), `in_flight` those that wait for their answers, and `fallback` says that it may be without a TxProfile and so
+    under its TxDefaultProfile. `drew_kw` is the metered power before the last confirmation.
     """
 
     key: Key
@@ -126,10 +150,10 @@ class Account:
     inherited: bool
     online: bool
     wants_energy: bool = True
-    installed_kw: float | None = None
-    doubtful_kw: tuple[float, ...] = ()
+    installed: Sent | None = None
+    doubtful: tuple[Sent, ...] = ()
     fallback: bool = True
-    in_flight_kw: float | None = None
+    in_flight: tuple[Sent, ...] = ()
     settling: tuple[Settling, ...] = ()
     confirmed_on: datetime | None = None
     drew_kw: float | None = None
@@ -139,8 +163,17 @@ class Account:
 
     @property
     def certain(self) -> bool:
-        """Whether `installed_kw` is all that the charger can be allowing, apart from what is in flight."""
-        return self.installed_kw is not None and not self.doubtful_kw and not self.fallback
+        """Whether `installed` is all that the charger can have, apart from what is in flight."""
+        return self.installed is not None and not self.doubtful and not self.fallback
+
+    def possible(self, fallback: Envelope) -> Iterator[Envelope]:
+        """What each profile that the charger may have allows over time; `fallback` is what it allows without one."""
+        if self.installed is not None:
+            yield self.installed.grant.then(fallback)
+        for sent in (*self.doubtful, *self.in_flight):
+            yield sent.grant.then(fallback)
+        if self.fallback:
+            yield fallback
 
     def continued(self, fresh: Account) -> Account:
         """The same transaction with facts as they are now."""
@@ -160,8 +193,9 @@ class Account:
             attempts=Attempts() if back else self.attempts,
         )
 
-    def confirmed(self, power_kw: float, before_kw: float, when: Instant, settle_s: float) -> Account:
-        """The station has `power_kw` now; until then it may have allowed `before_kw`, and the EV takes time to follow."""
+    def confirmed(self, sent: Sent, power_kw: float, before_kw: float, when: Instant, settle_s: float) -> Account:
+        """The station has `sent`, which allows `power_kw` now; until then it may have allowed `before_kw`, and the EV takes
+        time to follow."""
         settling = self.settling
         if before_kw > power_kw:
             settling = (*settling, Settling(before_kw, when.at + settle_s))
@@ -172,10 +206,10 @@ class Account:
             paused_at, running_at = when.at if paused_at is None else paused_at, None
         return replace(
             self,
-            installed_kw=power_kw,
-            doubtful_kw=(),
+            installed=sent,
+            doubtful=(),
             fallback=False,
-            in_flight_kw=None,
+            in_flight=self.without(sent.command),
             settling=settling,
             confirmed_on=when.now,
             attempts=Attempts(),
@@ -183,20 +217,28 @@ class Account:
             running_at=running_at,
         )
 
-    def failed(self, outcome: Outcome, at: float) -> Account:
+    def failed(self, outcome: Outcome, when: Instant) -> Account:
         """The station does not have the profile, or nobody knows whether it has."""
-        doubt = () if outcome.status in NOT_INSTALLED else (outcome.command.limit_kw,)
+        command = outcome.command
+        doubt = () if outcome.status in NOT_INSTALLED else (Sent.of(command, self.volts, when.now),)
         return replace(
-            self, in_flight_kw=None, doubtful_kw=(*self.doubtful_kw, *doubt), attempts=self.attempts.failed(at)
+            self,
+            in_flight=self.without(command),
+            doubtful=(*self.doubtful, *doubt),
+            attempts=self.attempts.failed(when.at),
         )
 
-    def metered(self, ev: EV) -> Account:
-        """An EV metered above its new limit before the confirmation, and at or below it after, has followed."""
+    def without(self, command: PowerCommand) -> tuple[Sent, ...]:
+        """What is in flight besides `command`."""
+        return tuple(one for one in self.in_flight if one.command != command)
+
+    def metered(self, ev: EV, allowed_kw: float) -> Account:
+        """An EV metered above its new limit (`allowed_kw`) before the confirmation, and at or below it after, has followed."""
         if ev.measured_kw is None or ev.measured_at is None or not is_aware(ev.measured_at):
             return self
         if not self.settling or self.confirmed_on is None or ev.measured_at <= self.confirmed_on:
             return replace(self, drew_kw=ev.measured_kw)
-        most_kw = (self.installed_kw or 0.0) + METER_NOISE_KW
+        most_kw = allowed_kw + METER_NOISE_KW
         if self.drew_kw is not None and self.drew_kw > most_kw >= ev.measured_kw:
             return replace(self, settling=(), drew_kw=ev.measured_kw)
         return self
@@ -205,7 +247,7 @@ class Account:
         """How long it has been allowed to charge; 0 if it is not, infinite if nobody knows."""
         if self.running_at is not None:
             return at - self.running_at
-        return math.inf if self.installed_kw is None and self.inherited else 0.0
+        return math.inf if self.installed is None and self.inherited else 0.0
 
     def waiting_s(self, at: float) -> float:
         """How long it has been paused against its need."""

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from optivgi.account import Instant, Key
-from optivgi.dispatch import limits_at, next_commands, safe_shares, safe_start_commands, sendable
+from optivgi.dispatch import DAY_S, limits_at, safe_shares, safe_start_commands, sendable
 from optivgi.errors import PlanningError, TranslationError
 from optivgi.ledger import Ledger, Policy
 from optivgi.limits.base import LimitSource, OneCircuit, SiteSource
@@ -23,22 +23,21 @@ from optivgi.model.plan import Plan, Reason
 from optivgi.model.problem import Problem
 from optivgi.model.site import Site
 from optivgi.model.snapshot import RefusedEV, Snapshot
-from optivgi.outlook import NextChange, next_changes
+from optivgi.outlook import NextChange, announced, next_changes
 from optivgi.oversight import Oversight
 from optivgi.oversight_settings import OversightSettings
 from optivgi.profile_form import FormBook
 from optivgi.reconcile import Reconciler
-from optivgi.record import CycleRecord, EVDecision, OutOfControl
+from optivgi.record import CycleRecord, EVDecision, FallBack, OutOfControl
 from optivgi.reserve import kept_free
 from optivgi.translation.base import Outcome, OutcomeStatus, PowerCommand, Translation
+from optivgi.wave import next_commands
 
 Planner = Callable[[Problem], Plan]
 """Problem in, plan without violations out; raises PlanningError. It is called in a worker thread."""
 
 NOT_CONNECTED = "its station is not connected"
 NOT_FOLLOWING = "its station did not take its profile"
-LEAD_S = 5.0
-"""A known drop of the limit is acted on this much earlier than EVs need to follow."""
 MOST_FORMS = 12
 """Refused profiles are sent in so many forms at most before they count as refused."""
 ANSWER_DEADLINE_S = 60.0
@@ -78,7 +77,8 @@ class CycleSettings:
 
     @property
     def lead_s(self) -> float:
-        return self.policy.settle_s + LEAD_S
+        """How much earlier a known drop of a limit is acted on: everybody has followed when it comes."""
+        return self.policy.late_s
 
 
 @dataclass(slots=True)
@@ -94,6 +94,8 @@ class Group:
     site: Site | None = None
     shares: dict[Key, float] = field(default_factory=dict)
     targets: dict[Key, float] = field(default_factory=dict)
+    drops: dict[Key, tuple[tuple[datetime, float], ...]] = field(default_factory=dict)
+    """What is planned for each connector from known drops of limits on."""
     may_raise: bool = False
     sending: int = 0
     """Stations with commands under way."""
@@ -127,9 +129,7 @@ async def run_cycle(group: Group, ports: Ports, settings: CycleSettings, reasons
         return record
     record.facts_age_s = group.snapshot.age_s(record.at)
     unwatched = _asked(ports.base_load.least(group.name, whole), group.peak)
-    group.shares = safe_shares(
-        unwatched, group.snapshot.connectors, when.now, settings.lead_s, settings.least_connectors
-    )
+    group.shares = safe_shares(unwatched, group.snapshot.connectors, when.now, DAY_S, settings.least_connectors)
     framing = _frame(group, group.snapshot, room(group, group.site), settings, when)
     record.limit = _limit_in_force(group.site, framing.problem, when.now)
     watch.lap("frame")
@@ -142,7 +142,7 @@ async def run_cycle(group: Group, ports: Ports, settings: CycleSettings, reasons
         hold(group, settings, when)
     else:
         group.decided_at = when.at
-        _aim(group, plan, framing, when)
+        _aim(group, plan, framing, settings, when)
     if group.snapshot.age_s(when.now) > settings.stale_hold_s:
         group.targets = {key: min(kw, group.shares.get(key, 0.0)) for key, kw in group.targets.items()}
     _account_for(record, group, plan, framing, when)
@@ -229,7 +229,7 @@ def _frame(group: Group, snapshot: Snapshot, site: Site, settings: CycleSettings
         site,
         when.now,
         states=_states(group, when),
-        grid=GridSettings(assumed_stay_s=settings.assumed_stay_s),
+        grid=GridSettings(lead_s=settings.lead_s, assumed_stay_s=settings.assumed_stay_s),
     )
 
 
@@ -257,9 +257,12 @@ async def _decide(group: Group, ports: Ports, settings: CycleSettings, problem: 
         return None, str(error)
 
 
-def _aim(group: Group, plan: Plan, framing: Framing, when: Instant) -> None:
-    """New targets: the plan's first cell, and the safe share for an EV whose data make no sense."""
+def _aim(group: Group, plan: Plan, framing: Framing, settings: CycleSettings, when: Instant) -> None:
+    """New targets: the plan's first cell, and the safe share for an EV whose data make no sense; and what is planned from
+    known drops of limits on."""
     accounts = group.ledger.accounts.values()
+    drops = announced(framing.problem, plan, settings.lead_s)
+    group.drops = {account.key: drops[account.ev_id] for account in accounts if account.ev_id in drops}
     planned = dict(zip(framing.problem.ev_ids, plan.power_kw[:, 0].tolist(), strict=True))
     group.targets = {
         account.key: group.oversight.target_kw(
@@ -291,15 +294,17 @@ def next_wave(group: Group, settings: CycleSettings, clock: Clock) -> tuple[Powe
         return ()
     when = Instant.of(clock)
     ledger = group.ledger
-    ledger.tick(when.at)
+    ledger.tick(when)
     limits = limits_at(room(group, group.site), ledger.accounts.values(), when.now, settings.lead_s)
     planned = (
-        *next_commands(ledger, group.targets, limits, when, raises=group.may_raise),
+        *next_commands(
+            ledger, group.targets, limits, when, shares=group.shares, drops=group.drops, raises=group.may_raise
+        ),
         *safe_start_commands(ledger, group.shares, when),
     )
     commands = tuple(group.oversight.wave(planned))
     for command in commands:
-        ledger.sent(command)
+        ledger.sent(command, when)
         group.oversight.sent(command)
     return commands
 
@@ -370,6 +375,7 @@ def _account_for(record: CycleRecord, group: Group, plan: Plan | None, framing: 
     if snapshot is None:
         return
     record.alarms = group.oversight.alarms(when.now)
+    record.fall_backs = fall_backs(ledger, when)
     record.forms = group.oversight.book.unusual()
     evs = {ev.ev_id: ev for ev in snapshot.evs}
     if plan is not None:
@@ -390,6 +396,11 @@ def _account_for(record: CycleRecord, group: Group, plan: Plan | None, framing: 
             record.refused = (*record.refused, refused)
     safe_starts = ledger.safe_starts
     record.unprotected = tuple(key for key in ledger.unprotected if not safe_starts[key].connector.online)
+
+
+def fall_backs(ledger: Ledger, when: Instant) -> dict[str, FallBack]:
+    """What each EV has in the end if control dies now."""
+    return {ev_id: FallBack(at, power_kw) for ev_id, (at, power_kw) in ledger.ends(when).items()}
 
 
 def _decision(group: Group, ev: EV, reason: Reason, change: NextChange | None) -> EVDecision:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from optivgi.account import Instant
+from optivgi.account import Account, Instant
 from optivgi.ledger import Ledger
 from optivgi.model.snapshot import Snapshot
 from optivgi.oversight import Oversight
@@ -16,7 +16,7 @@ def ev_draws(ledger: Ledger, oversight: Oversight, snapshot: Snapshot, when: Ins
     for key, account in ledger.accounts.items():
         ev = evs.get(key)
         lately = oversight.allowed_lately(key, when.now)
-        changing_kw = account.in_flight_kw
+        changing_kw = _changing_kw(ledger, account, when)
         draws.append(
             EVDraw(
                 key=key,
@@ -31,3 +31,10 @@ def ev_draws(ledger: Ledger, oversight: Oversight, snapshot: Snapshot, when: Ins
             )
         )
     return tuple(draws)
+
+
+def _changing_kw(ledger: Ledger, account: Account, when: Instant) -> float | None:
+    """The least that a profile under way allows, if that is not what is allowed already."""
+    allowed_kw = ledger.installed_kw(account.key, when)
+    coming = [one.command.limit_kw for one in account.in_flight]
+    return min((kw for kw in coming if kw != allowed_kw), default=None)

@@ -214,6 +214,8 @@ def _standing(ev_id: str, cycle: Cycle, zone: ZoneInfo) -> Iterator[str]:
     else:
         at = _clock(change["at"], zone, cycle["at"])
         yield f"  next: {change['power_kw']:.1f} kW at {at}: {printable(change['why'])}"
+    if (last := ev.get("without_control")) is not None:
+        yield f"  without control: falls back to {last['power_kw']:.1f} kW at {_clock(last['at'], zone, cycle['at'])}"
 
 
 def _turns(ev_id: str, cycles: Sequence[Cycle]) -> Iterator[Cycle]:

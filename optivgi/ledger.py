@@ -2,27 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
-from optivgi.account import Account, Attempts, Instant, Key, SafeStart, accounts_of, by_key
+from optivgi.account import Account, Attempts, Instant, Key, SafeStart, Sent, accounts_of, by_key
+from optivgi.envelope import Envelope, highest
 from optivgi.model.charging_profile import Purpose
 from optivgi.model.framing import EVState
 from optivgi.model.snapshot import Snapshot
 from optivgi.translation.base import Outcome, OutcomeStatus, PowerCommand
+
+LEAST_WAIT_S = 0.05
+"""The two scales of time do not agree to the last digit: what is due just now is due a bit later."""
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
     """How cautious dispatch is.
 
-    `settle_s`: how long an EV may take to follow a lower limit. `hold_s`: how long a new transaction stays at 0 under its
-    TxDefaultProfile. Changes below `dead_band_kw` wait, unless a limit needs them.
+    `settle_s`: how long an EV may take to follow a lower limit. `duration_s`: how long a TxProfile lasts at most if nobody
+    replaces it. Changes below `dead_band_kw` wait, unless a limit needs them. `skew_s`: by how much a station's clock may be
+    ahead or behind without anybody noticing.
     """
 
     settle_s: float = 5.0
-    hold_s: int = 60
+    duration_s: int = 180
     dead_band_kw: float = 0.1
+    skew_s: float = 5.0
+
+    @property
+    def late_s(self) -> float:
+        """How long after a drop in a profile its EV may still draw more."""
+        return self.settle_s + self.skew_s
+
+    @property
+    def margin_s(self) -> float:
+        """How much later than the drops at the end of profiles the rises are, so that they never overlap."""
+        return self.late_s + self.skew_s
+
+    @property
+    def hold_s(self) -> int:
+        """How long a new transaction stays at 0 under its TxDefaultProfile: longer than any TxProfile that was sent before
+        it began."""
+        return math.ceil(self.duration_s + self.margin_s) + 1
 
 
 @dataclass(slots=True)
@@ -45,13 +68,13 @@ class Ledger:
             known = self.accounts.get(key)
             same = known is not None and known.transaction_id == fresh.transaction_id
             account = known.continued(fresh) if known is not None and same else fresh
-            if key in doubtful and account.installed_kw is not None:
+            if key in doubtful and account.installed is not None:
                 account = replace(account, fallback=True, attempts=Attempts())
             present[key] = account
         for ev in snapshot.evs:
-            key = ev.station_id, ev.connector_id
-            if present[key].transaction_id == ev.transaction_id:
-                present[key] = present[key].metered(ev)
+            account = present[ev.station_id, ev.connector_id]
+            if account.transaction_id == ev.transaction_id:
+                present[account.key] = account.metered(ev, self._installed_kw(account, when) or 0.0)
         self.accounts = present
         self.observed = True
 
@@ -68,20 +91,25 @@ class Ledger:
                     doubtful.add(connector.key)
         return frozenset(doubtful)
 
-    def tick(self, at: float) -> None:
-        """Forgets what has settled by now."""
+    def tick(self, when: Instant) -> None:
+        """Forgets what has settled by now, and profiles of unknown fate that have ended."""
+        over_s = when.wall_s - self.policy.late_s
         for key, account in self.accounts.items():
-            left = tuple(one for one in account.settling if one.until > at)
-            if len(left) != len(account.settling):
-                self.accounts[key] = replace(account, settling=left)
+            settling = tuple(one for one in account.settling if one.until > when.at)
+            doubtful = tuple(one for one in account.doubtful if one.grant.ends > over_s)
+            if (settling, doubtful) != (account.settling, account.doubtful):
+                fallback = account.fallback or doubtful != account.doubtful
+                self.accounts[key] = replace(account, settling=settling, doubtful=doubtful, fallback=fallback)
 
-    def sent(self, command: PowerCommand) -> None:
+    def sent(self, command: PowerCommand, when: Instant) -> None:
         """From now on the station may have `command`."""
         key = command.station_id, command.connector_id
         if command.profile.purpose is Purpose.TX_DEFAULT:
             self.safe_starts[key] = replace(self.safe_starts[key], in_flight_kw=command.limit_kw)
         else:
-            self.accounts[key] = replace(self.accounts[key], in_flight_kw=command.limit_kw)
+            account = self.accounts[key]
+            one = Sent.of(command, account.volts, when.now)
+            self.accounts[key] = replace(account, in_flight=(*account.without(command), one))
 
     def learned(self, outcome: Outcome, when: Instant) -> None:
         """Takes in what became of a command that was `sent`; of a transaction that is over, nothing."""
@@ -95,10 +123,14 @@ class Ledger:
         if account is None or account.transaction_id != command.profile.transaction_id:
             return
         if outcome.status is OutcomeStatus.ACCEPTED:
-            before_kw = max(self._possible_kw(replace(account, in_flight_kw=None), when, ahead=False), default=0.0)
-            self.accounts[key] = account.confirmed(command.limit_kw, before_kw, when, self.policy.settle_s)
+            sent = Sent.of(command, account.volts, when.now)
+            fallback = self.fallback(account, when)
+            others = replace(account, in_flight=account.without(command))
+            before_kw = highest(map(self.widened, others.possible(fallback))).at(when.wall_s)
+            power_kw = sent.grant.at(when.wall_s, fallback)
+            self.accounts[key] = account.confirmed(sent, power_kw, before_kw, when, self.policy.settle_s)
         else:
-            self.accounts[key] = account.failed(outcome, when.at)
+            self.accounts[key] = account.failed(outcome, when)
 
     def overdraw(self, key: Key, power_kw: float | None) -> None:
         """From now on `key` counts at least `power_kw`, whatever its profile says; None ends that."""
@@ -119,39 +151,76 @@ class Ledger:
 
     def worst_kw(self, key: Key, when: Instant) -> float:
         """The most that may be drawn at `key` at this moment; 0 without a transaction."""
-        account = self.accounts.get(key)
-        if account is None:
-            return 0.0
-        following = (one.power_kw for one in account.settling if one.until > when.at)
-        beyond_kw = self.overdrawn.get(key, 0.0)
-        return max((*self._possible_kw(account, when, ahead=False), *following, beyond_kw), default=0.0)
+        return self.envelope(key, when).at(when.wall_s) if key in self.accounts else 0.0
 
     def lasting_kw(self, key: Key, when: Instant, *, ahead: bool = False) -> float:
-        """The most that may be allowed at `key` once EVs have followed; with `ahead` also when a hold ends meanwhile."""
-        return max(self._possible_kw(self.accounts[key], when, ahead=ahead), default=0.0)
+        """The most that may be allowed at `key` once EVs have followed; with `ahead` at any later moment."""
+        account = self.accounts[key]
+        allowed = highest(account.possible(self.fallback(account, when)))
+        return allowed.most(when.wall_s, math.inf) if ahead else allowed.at(when.wall_s)
 
     def counted_kw(self, key: Key, when: Instant) -> float:
-        """What `key` takes from the room of others: the worst case now, or after the hold if that may come."""
-        return max(self.worst_kw(key, when), self.lasting_kw(key, when, ahead=True))
+        """What `key` takes from the room of others now or at any later moment."""
+        return self.envelope(key, when).most(when.wall_s, math.inf)
 
-    def _possible_kw(self, account: Account, when: Instant, *, ahead: bool) -> Iterator[float]:
-        if account.installed_kw is not None:
-            yield account.installed_kw
-        yield from account.doubtful_kw
-        if account.in_flight_kw is not None:
-            yield account.in_flight_kw
-        if account.fallback:
-            yield self._fallback_kw(account, when, ahead=ahead)
+    def envelope(self, key: Key, when: Instant) -> Envelope:
+        """The most that may be drawn at `key` at each moment from now on, whatever profile it has."""
+        following = [
+            Envelope.constant(one.power_kw).until(when.wall_s + one.until - when.at, Envelope.constant(0.0))
+            for one in self.accounts[key].settling
+            if one.until > when.at
+        ]
+        beyond = Envelope.constant(self.overdrawn.get(key, 0.0))
+        return highest((self.allowed(key, when), *following, beyond))
 
-    def _fallback_kw(self, account: Account, when: Instant, *, ahead: bool) -> float:
+    def allowed(self, key: Key, when: Instant) -> Envelope:
+        """The same without EVs that have not followed yet, or draw more than they may."""
+        account = self.accounts[key]
+        return highest(map(self.widened, account.possible(self.fallback(account, when))))
+
+    def widened(self, nominal: Envelope) -> Envelope:
+        """What an EV may draw whose profile says `nominal`: clocks are off, and it takes time to follow."""
+        return nominal.widened(self.policy.skew_s, self.policy.late_s)
+
+    def fallback(self, account: Account, when: Instant) -> Envelope:
         """What the charger allows without a TxProfile of ours: anything, if it is not known to start safely."""
         safe_start = self.safe_starts.get(account.key)
         share_kw = safe_start.share_kw if safe_start is not None else None
-        if share_kw is None or (account.inherited and account.installed_kw is None):
-            return account.max_kw
-        age_s = max(when.at - account.seen_at, (when.now - account.arrival).total_seconds())
-        holds = age_s < self.policy.hold_s - self.policy.settle_s
-        return 0.0 if holds and not ahead else share_kw
+        if share_kw is None or (account.inherited and account.installed is None):
+            return Envelope.constant(account.max_kw)
+        return Envelope.constant(0.0).until(self.hold_ends(account, when), Envelope.constant(share_kw))
+
+    def hold_ends(self, account: Account, when: Instant) -> float:
+        """When the TxDefaultProfile begins to allow the share, in seconds since 1970."""
+        began = min(when.wall_s - (when.at - account.seen_at), account.arrival.timestamp())
+        return began + self.policy.hold_s
+
+    def installed_kw(self, key: Key, when: Instant) -> float | None:
+        """What the profile that was confirmed last, or the fallback after its end, allows now; None without one."""
+        return self._installed_kw(self.accounts[key], when)
+
+    def _installed_kw(self, account: Account, when: Instant) -> float | None:
+        if account.installed is None:
+            return None
+        return account.installed.grant.at(when.wall_s, self.fallback(account, when))
+
+    def ends(self, when: Instant) -> dict[str, tuple[datetime, float]]:
+        """By EV, when its confirmed profile has gone over to what the connector has for good, and what that is."""
+        found = {}
+        for account in self.accounts.values():
+            if account.installed is not None:
+                powers = account.installed.grant.then(self.fallback(account, when))
+                if powers.starts[-1] > when.wall_s:
+                    found[account.ev_id] = datetime.fromtimestamp(powers.starts[-1], UTC), powers.powers_kw[-1]
+        return found
+
+    def next_refresh(self, when: Instant) -> float | None:
+        """In how many seconds the next TxProfile is to be sent again, because half of its time is over."""
+        half_s = self.policy.duration_s / 2
+        expiries = (a.installed.expires for a in self.accounts.values() if a.installed is not None)
+        left = (expiry - half_s - when.wall_s for expiry in expiries)
+        soonest = min((one for one in left if 0 < one < math.inf), default=None)
+        return None if soonest is None else max(soonest, LEAST_WAIT_S)
 
     def stuck(self, key: Key, at: float) -> bool:
         """Whether nothing can be changed at `key` for now: its station is away, or failed and is not asked again yet."""
@@ -178,7 +247,7 @@ class Ledger:
         """What planning should know of each EV, by its id."""
         return {
             account.ev_id: EVState(
-                allowed_kw=account.installed_kw,
+                allowed_kw=self._installed_kw(account, when),
                 worst_kw=max(self.lasting_kw(account.key, when, ahead=True), self.overdrawn.get(account.key, 0.0)),
                 waiting_s=account.waiting_s(when.at),
                 running_s=account.running_s(when.at),

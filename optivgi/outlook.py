@@ -39,6 +39,20 @@ def next_changes(problem: Problem, plan: Plan) -> tuple[NextChange | None, ...]:
     return _Outlook(problem, plan.power_kw).all()
 
 
+def announced(problem: Problem, plan: Plan, lead_s: float) -> dict[str, tuple[tuple[datetime, float], ...]]:
+    """By EV, what it has from each drop of a limit above it on, as (moment, kW), `lead_s` ahead of the drop."""
+    dropped = np.zeros(problem.limit_kw.shape, dtype=bool)
+    dropped[:, 1:] = problem.limit_kw[:, 1:] < problem.limit_kw[:, :-1] - ON_KW
+    concerned = ((below(problem) > 0).T.astype(float) @ dropped) > 0
+    moments = [problem.now + timedelta(seconds=float(edge) - lead_s) for edge in problem.edges_s[:-1]]
+    return {
+        ev_id: tuple(
+            (moments[cell], float(plan.power_kw[row, cell])) for cell in np.flatnonzero(concerned[row]).tolist()
+        )
+        for row, ev_id in enumerate(problem.ev_ids)
+    }
+
+
 class _Outlook:
     def __init__(self, problem: Problem, power_kw: Floats) -> None:
         self._problem, self._power = problem, power_kw

@@ -54,6 +54,7 @@ class Reader:
             group.ledger.doubt(finding.key)
             if finding.match is Match.MORE:
                 group.ledger.overdraw(finding.key, finding.said_kw)
+                group.ledger.spoilt(finding.key)
         self._tell(finding)
         return True
 

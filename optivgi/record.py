@@ -41,9 +41,17 @@ class OutOfControl:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class FallBack:
+    """What an EV has without control in the end: `power_kw`, from `at` on by its charger's own clock."""
+
+    at: datetime
+    power_kw: float
+
+
 @dataclass(slots=True)
 class CycleRecord:
-    """One cycle of one station group. `outcomes` grows while stations answer; all else is final.
+    """One cycle of one station group. `outcomes` and `fall_backs` change while stations answer; all else is final.
 
     Records are kept for a while, so they hold what is told of a cycle and no more: not the plan's arrays, and the snapshot
     only in the newest one. `algorithm` is whose plan it is, empty if there is none. `unreadable` says why the facts are not fresh, `undecided` why there is no new plan; both are empty if all is well.
@@ -73,6 +81,8 @@ class CycleRecord:
     """Kinds of stations that take profiles only in a form of their own, and that form in words."""
     commands: int = 0
     outcomes: list[Outcome] = field(default_factory=list)
+    fall_backs: Mapping[str, FallBack] = field(default_factory=dict)
+    """By EV, where the profile that its station confirmed last ends; without those that are at their share already."""
     hops_ms: dict[str, float] = field(default_factory=dict)
     """Real milliseconds of each hop: read, frame, decide, dispatch; answer is until the last station's answer."""
 

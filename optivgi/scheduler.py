@@ -10,7 +10,18 @@ from functools import partial
 from itertools import groupby
 
 from optivgi.account import Instant
-from optivgi.cycle import CycleSettings, Group, Ports, deliver, hold, look, next_change, next_wave, run_cycle
+from optivgi.cycle import (
+    CycleSettings,
+    Group,
+    Ports,
+    deliver,
+    fall_backs,
+    hold,
+    look,
+    next_change,
+    next_wave,
+    run_cycle,
+)
 from optivgi.draws import ev_draws
 from optivgi.leadership import Leadership, SoleLeader, Standing
 from optivgi.ledger import Ledger
@@ -28,8 +39,9 @@ log = logging.getLogger("optivgi.scheduler")
 
 ANSWERED = "answered"
 SETTLED = "settled"
+REFRESH = "profiles end"
 LOOK = "look"
-NO_NEW_FACTS = frozenset({ANSWERED, SETTLED, LOOK})
+NO_NEW_FACTS = frozenset({ANSWERED, SETTLED, REFRESH, LOOK})
 """Reasons to send what has become possible, or to look at meters, without planning anew."""
 METERED = "meters show something new"
 CHANGED = "control changed"
@@ -231,6 +243,8 @@ class Scheduler:
         ledger = group.ledger
         if (settles := ledger.next_settled(when.at)) is not None:
             self._wakeups.wake_after(settles - when.at, group.name, SETTLED)
+        if (refresh_s := ledger.next_refresh(when)) is not None:
+            self._wakeups.wake_after(refresh_s, group.name, REFRESH)
         if (retry := ledger.next_retry(when.at)) is not None:
             self._wakeups.wake_after(retry - when.at, group.name, RETRY)
         if self._settings.look_s and group.oversight.watching:
@@ -252,6 +266,7 @@ class Scheduler:
         outcomes = await deliver(group, self._ports.translation, self._ports.clock, commands)
         if (latest := self._latest(group)) is not None:
             latest.outcomes.extend(outcomes)
+            latest.fall_backs = fall_backs(group.ledger, Instant.of(self._ports.clock))
             latest.hops_ms["answer"] = (asyncio.get_running_loop().time() - started) * 1000
         for outcome in outcomes:
             for observer in self._observers:

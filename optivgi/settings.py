@@ -27,6 +27,7 @@ from optivgi.settings_report import effective as effective_lines
 
 ENV_FILE = ".env"
 MOST_KW = 100_000.0
+LEAST_DURATION_S = 30
 METER_SCHEMES = {"mqtt": ("mqtt", "mqtts"), "http": ("http", "https"), "modbus": ("modbus",)}
 METER_EXAMPLES = {
     "mqtt": "mqtt://user:password@broker:1883/site/meter",
@@ -237,7 +238,9 @@ class OptimizerSettings(BaseSettings):
     planning_interval_s: float = _setting(60.0, "a number of seconds from 1 to 3600", ge=1, le=3600)
     planning_deadline_s: float = _setting(10.0, "a number of seconds above 0 and at most 300", gt=0, le=300)
     settle_s: float = _setting(5.0, "a number of seconds from 0 to 120", ge=0, le=120)
-    safe_start_hold_s: int = _setting(60, "a whole number of seconds from 0 to 3600", ge=0, le=3600)
+    profile_duration_s: int = _setting(
+        0, "a whole number of seconds from 30 to 86400, or 0 for three times PLANNING_INTERVAL_S", ge=0, le=86_400
+    )
     dead_band_kw: float = _setting(0.1, "a number of kW from 0 to 100", ge=0, le=100)
     stale_hold_s: float = _setting(300.0, "a number of seconds from 0 to 86400", ge=0, le=86_400)
     adherence_s: float = _setting(20.0, "a number of seconds from 1 to 600", ge=1, le=600)
@@ -328,6 +331,11 @@ class OptimizerSettings(BaseSettings):
         }
 
     @property
+    def duration_s(self) -> int:
+        """How long a TxProfile lasts at most if nobody replaces it."""
+        return self.profile_duration_s or max(LEAST_DURATION_S, round(3 * self.planning_interval_s))
+
+    @property
     def groups(self) -> tuple[str, ...]:
         """The names of the station groups."""
         return tuple(self.station_groups)
@@ -375,6 +383,12 @@ class OptimizerSettings(BaseSettings):
                     frozenset({"station_ids"}),
                     f"CONN_{number:02d}_...: XX is {number:02d}, but STATION_IDS has {last} stations: use 01 to {last:02d}",
                 )
+        if 0 < self.profile_duration_s < LEAST_DURATION_S:
+            yield (
+                frozenset({"profile_duration_s"}),
+                f"PROFILE_DURATION_S is {self.profile_duration_s}; it must be 0 or at least {LEAST_DURATION_S} s, time "
+                "enough to send profiles anew before they end",
+            )
         yield from self._about_the_meter()
         if self.translation == "http_api" and not self.http_api_url:
             yield (

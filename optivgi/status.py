@@ -18,7 +18,7 @@ from optivgi.leadership import Standing
 from optivgi.limits.base_load import BaseLoadState
 from optivgi.model.clock import Clock
 from optivgi.outlook import NextChange
-from optivgi.record import CycleRecord, EVDecision
+from optivgi.record import CycleRecord, EVDecision, FallBack
 from optivgi.translation.base import Outcome
 
 MOST_CYCLES = 50
@@ -107,7 +107,7 @@ def cycle_json(record: CycleRecord, ev_id: str | None = None) -> dict[str, Any]:
         "facts_age_s": None if record.facts_age_s is None else round(record.facts_age_s, 3),
         "allocated_kw": round(record.allocated_kw, 3),
         "requested_kw": round(record.requested_kw, 3),
-        "evs": [_decision_json(decision) for decision in mine.values()],
+        "evs": [_decision_json(decision, record.fall_backs.get(name)) for name, decision in mine.items()],
         "refused": [
             {"ev_id": one.ev_id, "station_id": one.station_id, "reason": one.reason}
             for one in record.refused
@@ -143,7 +143,7 @@ def _base_load_json(state: BaseLoadState) -> dict[str, Any]:
     }
 
 
-def _decision_json(decision: EVDecision) -> dict[str, Any]:
+def _decision_json(decision: EVDecision, fall_back: FallBack | None) -> dict[str, Any]:
     ev, reason = decision.ev, decision.reason
     return {
         "ev_id": ev.ev_id,
@@ -165,6 +165,9 @@ def _decision_json(decision: EVDecision) -> dict[str, Any]:
             "phase": reason.phase,
         },
         "next_change": _change_json(decision.next_change),
+        "without_control": None
+        if fall_back is None
+        else {"at": fall_back.at.isoformat(), "power_kw": round(fall_back.power_kw, 3)},
     }
 
 

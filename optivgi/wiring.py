@@ -248,7 +248,7 @@ def _planner(settings: OptimizerSettings) -> Ladder:
 
 
 def _cycle_settings(settings: OptimizerSettings) -> CycleSettings:
-    policy = Policy(settings.settle_s, settings.safe_start_hold_s, settings.dead_band_kw)
+    policy = Policy(settings.settle_s, settings.duration_s, settings.dead_band_kw)
     return CycleSettings(
         policy=policy,
         stale_hold_s=settings.stale_hold_s,

@@ -15,13 +15,17 @@ from optivgi.model.snapshot import Snapshot
 
 @dataclass(frozen=True, slots=True)
 class PowerCommand:
-    """Install `profile` at a connector. `limit_kw` is the most that any of its periods allows, for logs and accounts."""
+    """Install `profile` at a connector. `limit_kw` is the most that any of its periods allows, for logs and accounts.
+
+    `expires` is when a TxProfile that nobody replaces goes over to the connector's safe share.
+    """
 
     station_id: str
     connector_id: int
     profile: ChargingProfile
     limit_kw: float
     ev_id: str | None = None
+    expires: datetime | None = None
 
 
 class OutcomeStatus(StrEnum):

@@ -21,6 +21,7 @@ from optivgi.limits.base_load import BaseLoad, NoBaseLoad
 from optivgi.limits.env import ALWAYS
 from optivgi.model.charging_profile import ChargingProfile, Purpose
 from optivgi.model.clock import Clock
+from optivgi.model.composite import Transaction, period_at
 from optivgi.model.ev import EV
 from optivgi.model.limit_series import LimitSeries
 from optivgi.model.plan import Binding, Plan, Reason
@@ -171,7 +172,7 @@ class ControlRoom:
             self.source,
             ["default"],
             lambda station_id: "default",
-            settings or CycleSettings(policy=Policy(settle_s=5.0, hold_s=60, dead_band_kw=0.1)),
+            settings or CycleSettings(policy=Policy(settle_s=5.0, duration_s=180, dead_band_kw=0.1)),
             observers=(self.witness, *observers),
             backoff=Backoff(first_s=1.0, limit_s=60.0, chance=lambda: 0.0),
             leadership=leadership,
@@ -229,12 +230,14 @@ class ControlRoom:
         for (station_id, _), profiles in sorted(self.csms.installed.items()):
             for profile in profiles:
                 if profile.purpose is Purpose.TX:
-                    yield station_id.removeprefix("ST-"), power_kw(profile)
+                    yield station_id.removeprefix("ST-"), power_kw(profile, self.clock.now())
 
 
-def power_kw(profile: ChargingProfile, volts: float = 240.0) -> float:
-    """The power of a one-phase profile in amperes."""
-    return round(max(period.limit for period in profile.schedule.periods) * volts / 1000, 3)
+def power_kw(profile: ChargingProfile, now: datetime, volts: float = 240.0) -> float:
+    """What a one-phase profile in amperes allows now; it must not have ended."""
+    period = period_at(profile, now, Transaction(profile.transaction_id, now))
+    assert period is not None, f"ended: {profile}"
+    return round(period.limit * volts / 1000, 3)
 
 
 def evs(*numbers: int, transaction_id: str = "1") -> tuple[EV, ...]:

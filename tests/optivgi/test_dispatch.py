@@ -9,7 +9,8 @@ from datetime import timedelta
 import pytest
 
 from optivgi.account import Instant
-from optivgi.dispatch import limits_at, next_commands, safe_shares, safe_start_commands, tx_command, tx_default_command
+from optivgi.dispatch import limits_at, safe_shares, safe_start_commands, tx_default_command
+from optivgi.grant import BEGUN_S, Timing
 from optivgi.ledger import Ledger, Policy
 from optivgi.limits.env import ALWAYS
 from optivgi.model.charging_profile import Kind, Period, Purpose, RateUnit, Schedule
@@ -18,6 +19,7 @@ from optivgi.model.limit_series import LimitSeries, LimitStep
 from optivgi.model.site import Circuit, Site
 from optivgi.testing import MOMENT, a_connector, a_snapshot, an_ev
 from optivgi.translation.base import Outcome, OutcomeStatus, PowerCommand
+from optivgi.wave import next_commands, tx_command
 
 START = 1000.0
 
@@ -26,7 +28,7 @@ class Desk:
     """A ledger with a clock and a limit: `plan` sends what may be sent, `answer` tells what became of it."""
 
     def __init__(self, limit_kw: float = 30.0, site: Site | None = None) -> None:
-        self.ledger = Ledger(Policy(settle_s=5.0, hold_s=60, dead_band_kw=0.1))
+        self.ledger = Ledger(Policy(settle_s=5.0, duration_s=180, dead_band_kw=0.1))
         self.site = site or Site.single(LimitSeries.constant(limit_kw, ALWAYS, "site limit"))
         self.at = START
         self.evs: dict[str, EV] = {}
@@ -52,14 +54,14 @@ class Desk:
 
     def plan(self, targets: Mapping[str, float], *, raises: bool = True) -> tuple[PowerCommand, ...]:
         """The commands towards `targets` (kW by EV id)."""
-        self.ledger.tick(self.at)
+        self.ledger.tick(self.when)
         limits = limits_at(self.site, self.ledger.accounts.values(), self.when.now, 10.0)
         by_key = {(self.evs[ev_id].station_id, 1): kw for ev_id, kw in targets.items()}
-        return self._sent(next_commands(self.ledger, by_key, limits, self.when, raises=raises))
+        return self._sent(next_commands(self.ledger, by_key, limits, self.when, shares=self.shares, raises=raises))
 
     def _sent(self, commands: tuple[PowerCommand, ...]) -> tuple[PowerCommand, ...]:
         for command in commands:
-            self.ledger.sent(command)
+            self.ledger.sent(command, self.when)
         return commands
 
     def answer(self, *commands: PowerCommand, status: OutcomeStatus = OutcomeStatus.ACCEPTED) -> None:
@@ -70,7 +72,7 @@ class Desk:
         """EVs that have been at these powers for a while."""
         self.arrive(*(an_ev(ev_id) for ev_id in powers))
         self.answer(*self.plan(powers))
-        self.at += 100
+        self.at += 20
         return self
 
 
@@ -231,7 +233,7 @@ def test_after_the_hold_an_ev_whose_profile_never_arrived_counts_at_the_safe_sha
     desk.answer(*desk.plan({"1": 5}), status=OutcomeStatus.REJECTED)
     assert desk.ledger.worst_kw(("ST-1", 1), desk.when) == 0.0
     assert desk.ledger.lasting_kw(("ST-1", 1), desk.when, ahead=True) == 2.4
-    desk.at += 60
+    desk.at += desk.ledger.policy.hold_s
     assert desk.ledger.worst_kw(("ST-1", 1), desk.when) == 2.4
 
 
@@ -256,7 +258,7 @@ def test_a_departed_ev_frees_its_room_at_once_and_late_answers_to_it_mean_nothin
     assert powers(desk.plan({"2": 7.2})) == {"2": 7.2}
     desk.arrive(an_ev("1", transaction_id="2"))
     desk.answer(*late)
-    assert desk.ledger.accounts["ST-1", 1].installed_kw is None
+    assert desk.ledger.accounts["ST-1", 1].installed is None
 
 
 def test_each_circuit_and_phase_holds_its_own_raises_back() -> None:
@@ -313,10 +315,19 @@ def test_safe_starts_go_to_every_connected_station_once_and_again_when_the_share
 
 def test_the_profiles_are_what_a_station_accepts() -> None:
     desk = Desk().charging({"1": 6})
-    command = tx_command(desk.ledger.accounts["ST-1", 1], 5.0, MOMENT.replace(microsecond=999_999))
+    ends = MOMENT.timestamp() + 180
+    command = tx_command(
+        desk.ledger.accounts["ST-1", 1],
+        [(MOMENT.timestamp() + 0.999999, 5.0)],
+        Timing(ends, margin_s=15.0, hold_ends=ends - 20),
+        2.4,
+        MOMENT.replace(microsecond=999_999),
+    )
     profile = command.profile
     assert (profile.purpose, profile.kind, profile.stack_level) == (Purpose.TX, Kind.ABSOLUTE, 1)
-    assert profile.schedule == Schedule(RateUnit.A, (Period(0, 20.8, 1),), start=MOMENT)
+    begun = MOMENT - timedelta(seconds=BEGUN_S)
+    assert profile.schedule == Schedule(RateUnit.A, (Period(0, 20.8, 1),), start=begun, duration_s=BEGUN_S + 180)
+    assert command.limit_kw == pytest.approx(4.992)
     assert profile.transaction_id == "1"
     default = tx_default_command(a_connector("ST-1", 2, unit=RateUnit.W), 2.5, 60)
     assert (default.profile.purpose, default.profile.kind, default.profile.stack_level) == (

@@ -144,6 +144,7 @@ async def test_one_ev_is_told_with_its_history_and_what_comes_next() -> None:
     assert "EV 1 (ST-1 connector 1, circuit site L1): " in one.words
     assert "needs 30.00 kWh more, leaves 17:00:00" in one.words
     assert "next: " in one.words
+    assert "without control: falls back to 1.7 kW at 09:03:" in one.words
     assert "its own maximum" in one.words
     assert "shares 10.0 kW site limit with 1 other" in one.words
     assert one.words.count("StartTransaction") == 2

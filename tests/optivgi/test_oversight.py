@@ -20,8 +20,9 @@ from optivgi.ledger import Policy
 from optivgi.log import SiteLog
 from optivgi.metrics import Metrics
 from optivgi.model.charging_profile import ChargingProfile, Kind, Purpose, RateUnit
+from optivgi.model.composite import Supply, Transaction, limit_at
 from optivgi.oversight_settings import OversightSettings, PausePolicy
-from optivgi.profile_form import Form, FormBook, in_kw
+from optivgi.profile_form import Form, FormBook
 from optivgi.record import Observer
 from optivgi.testing import a_connector
 from optivgi.translation.base import OutcomeStatus, Wish
@@ -35,7 +36,7 @@ LEAST_KW = 1.44
 
 def settings(**oversight: object) -> CycleSettings:
     return CycleSettings(
-        policy=Policy(settle_s=5.0, hold_s=60, dead_band_kw=0.1),
+        policy=Policy(settle_s=5.0, duration_s=180, dead_band_kw=0.1),
         look_s=10.0,
         oversight=OversightSettings(**oversight),  # type: ignore[arg-type]
     )
@@ -81,20 +82,15 @@ class Site(ControlRoom):
         return {ev_id: self.draws.get(ev_id, obeys)(kw) for ev_id, kw in self.offered_kw().items()}
 
     def offered_kw(self) -> dict[str, float]:
-        """What each station's profiles allow now; a TxProfile goes before a TxDefaultProfile."""
+        """What each station's profiles allow now."""
         offered = {}
-        for station_id, _ in self.csms.installed:
-            profiles = self.csms.installed[station_id, 1]
-            best = max(profiles, key=lambda one: (one.purpose is Purpose.TX, one.stack_level), default=None)
-            if best is not None and self.plugged_in(station_id):
-                offered[station_id.removeprefix("ST-")] = self._now_kw(best)
+        for (station_id, _), profiles in self.csms.installed.items():
+            if profiles and self.plugged_in(station_id):
+                ev = self.csms.plugged_in(station_id.removeprefix("ST-"))
+                transaction = Transaction(ev.transaction_id, ev.arrival)
+                limit = limit_at(profiles, (), self.clock.now(), transaction, supply=Supply(240.0, 1))
+                offered[ev.ev_id] = 7.2 if limit is None else limit.value / 1000
         return offered
-
-    def _now_kw(self, profile: ChargingProfile) -> float:
-        schedule = profile.schedule
-        passed_s = 1e9 if schedule.start is None else (self.clock.now() - schedule.start).total_seconds()
-        limit = [period.limit for period in schedule.periods if period.start_s <= passed_s][-1]
-        return in_kw(limit, schedule.unit, 240.0)
 
     def plugged_in(self, station_id: str) -> bool:
         return any(ev.station_id == station_id for record in self.witness.records[-1:] for ev in _evs(record))

@@ -332,7 +332,8 @@ async def test_a_station_that_allows_more_gets_its_profile_again_and_others_make
         room.csms.installed["ST-1", 1] = []
         room.source.reconnect()
         await room.a_moment()
-        assert [command.station_id for command in room.csms.sent[sent:]] == ["ST-1"]
+        again = [(command.station_id, command.profile.purpose) for command in room.csms.sent[sent:]]
+        assert again == [("ST-1", Purpose.TX), ("ST-1", Purpose.TX_DEFAULT)], "and what holds when its profile ends"
         assert [one.match for one in room.witness.findings[-3:]].count(Match.MORE) == 1
         assert room.witness.findings[-1].match is Match.SAME
         assert room.allowed_kw() == {"1": 4.992, "2": 4.992}
@@ -345,7 +346,8 @@ async def test_a_station_that_insists_is_repaired_twice_and_nobody_is_cut_for_it
         room.csms.says["ST-1", 1] = amperes((0, 30.0))
         room.source.reconnect()
         await room.passes(60)
-        assert [command.station_id for command in room.csms.sent[sent:]].count("ST-1") == MOST_REPAIRS
+        repairs = [command for command in room.csms.sent[sent:] if command.profile.purpose is Purpose.TX]
+        assert [command.station_id for command in repairs].count("ST-1") == MOST_REPAIRS
         assert room.csms.questions.count(("ST-1", 1)) == 1 + 1 + MOST_REPAIRS
         assert room.allowed_kw() == {"1": 4.992, "2": 4.992}
 

@@ -12,7 +12,7 @@ import pytest
 
 from optivgi.algorithms import algorithm
 from optivgi.clock import ManualClock
-from optivgi.cycle import CycleSettings, Ports
+from optivgi.cycle import CycleSettings, Planner, Ports
 from optivgi.errors import PlanningError, Unreachable
 from optivgi.model.charging_profile import Purpose
 from optivgi.model.limit_series import LimitSeries, LimitStep
@@ -113,6 +113,34 @@ async def test_a_known_drop_of_the_limit_is_in_force_when_it_comes() -> None:
         assert room.allowed_kw() == dict.fromkeys("123", 3.0), "not before its end"
         await room.passes(3)
         assert room.allowed_kw() == dict.fromkeys("123", 7.2)
+
+
+@pytest.mark.parametrize(
+    ("planner", "low_kw"), [(algorithm("go"), 3.0), (equal_plan, 1.488)], ids=["foresees", "does not"]
+)
+async def test_an_announced_drop_is_obeyed_when_it_comes_also_by_chargers_that_nobody_tells(
+    planner: Planner, low_kw: float
+) -> None:
+    """A plan that does not foresee it leaves everybody a sixth of the lower limit."""
+    async with ControlRoom(planner=planner).open() as room:
+        await room.arrive(*evs(1, 2, 3))
+        now = room.clock.now()
+        room.limit.current = LimitSeries(
+            (
+                LimitStep(now, 30.0, "site limit"),
+                LimitStep(now + timedelta(seconds=60), 9.0, "demand response"),
+                LimitStep(now + timedelta(seconds=120), 30.0, "site limit"),
+            )
+        )
+        room.scheduler.wake("limit source")
+        await room.passes(5)
+        room.csms.answers = dict.fromkeys(("ST-1", "ST-2", "ST-3"), OutcomeStatus.OFFLINE)
+        await room.passes(44)
+        assert room.allowed_kw() == dict.fromkeys("123", 7.2)
+        await room.passes(2)
+        assert room.allowed_kw() == dict.fromkeys("123", low_kw)
+        await room.passes(68)
+        assert room.allowed_kw() == dict.fromkeys("123", low_kw), "a rise is not pre-loaded"
 
 
 async def test_the_csms_own_limit_counts_where_it_is_stricter() -> None:

@@ -28,7 +28,7 @@ class Depot:
     def __init__(self, limit_kw: float, settings: MeterSettings, building_kw: Callable[[int], float]) -> None:
         self.meter: SiteMeter | None = None
         self.settings, self.building_kw = settings, building_kw
-        cycle = CycleSettings(policy=Policy(settle_s=5.0, hold_s=60, dead_band_kw=0.1), look_s=10.0)
+        cycle = CycleSettings(policy=Policy(settle_s=5.0, duration_s=180, dead_band_kw=0.1), look_s=10.0)
         self.room = ControlRoom(limit_kw, settings=cycle, base_load=self._make_meter)
         self.second = 0
         self.drawn_kw: dict[str, float] = {}

@@ -1,0 +1,159 @@
+"""Control may die at any moment: what chargers allow by their own clocks stays within the limit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from optivgi.translation.base import Outcome, OutcomeStatus
+from tests.optivgi.modelled_site import LOOK_S, POLICY, STATIONS, DeadMan, stations
+
+TestDeadMan = DeadMan.TestCase
+TestDeadMan.settings = settings(max_examples=20, stateful_step_count=40, deadline=None)
+
+
+def a_site(*there: str, favoured: int = 0) -> DeadMan:
+    """A minute of control with EVs at some stations; the first one of them has all it can take."""
+    site = DeadMan()
+    site.install_safe_starts()
+    site.favoured = favoured
+    for station_id in there:
+        site.car_arrives(station_id)
+    run(site, 60)
+    return site
+
+
+def run(site: DeadMan, seconds: int, *, silent: str = "") -> None:
+    """Time passes, and everybody answers but the station that is silent."""
+    for _ in range(seconds):
+        for station_id, link in site.links.items():
+            while link and station_id != silent:
+                site.arrives(link)
+                site.is_answered(link)
+        site.at += 1.0
+        site.send()
+        if site.at - site.looked_at >= LOOK_S:
+            site.look()
+        site.the_limit_holds()
+
+
+def drawn_kw(site: DeadMan) -> list[float]:
+    return [round(charger.drawing_kw(site.at), 1) for charger in site.chargers.values()]
+
+
+def test_a_paused_ev_does_not_get_its_share_back_while_others_still_run_high() -> None:
+    """The refresh of a paused EV gets lost and control dies: the others must not outlive its pause."""
+    site = a_site(*STATIONS)
+    assert drawn_kw(site) == [7.2, 4.8, 0.0, 0.0, 0.0, 0.0]
+    ended = site.chargers["ST-3"].tx
+    run(site, 25, silent="ST-3")
+    assert site.chargers["ST-3"].tx == ended, "its refresh is on its way"
+    site.dead = True
+    for _ in range(60):
+        site.at += 1.0
+        site.the_limit_holds()
+        if site.chargers["ST-3"].drawing_kw(site.at) > 0:
+            assert site.chargers["ST-2"].drawing_kw(site.at) <= 2.0, "there was no room to let it go on"
+    assert drawn_kw(site) == [2.0] * 6, "and then everybody has a share"
+
+
+def test_a_car_that_comes_when_control_is_dead_waits_until_everybody_else_is_down_to_a_share() -> None:
+    site = a_site("ST-1", "ST-2")
+    assert drawn_kw(site) == [7.2, 4.8, 0.0, 0.0, 0.0, 0.0]
+    site.dead = True
+    site.at += 1.0
+    for station_id in STATIONS[2:]:
+        site.car_arrives(station_id)
+    for second in range(POLICY.hold_s + 5):
+        site.at += 1.0
+        site.the_limit_holds()
+        if site.chargers["ST-1"].drawing_kw(site.at) > 2.0:
+            assert drawn_kw(site)[2:] == [0.0] * 4, f"after {second} s"
+    assert drawn_kw(site) == [2.0] * 6
+
+
+def test_profiles_are_sent_again_once_in_a_third_of_their_time_and_nobody_notices() -> None:
+    site = a_site(*STATIONS)
+    before = {station_id: charger.tx for station_id, charger in site.chargers.items()}
+    sent = site.sent
+    for _ in range(150):
+        run(site, 1)
+        assert drawn_kw(site) == [7.2, 4.8, 0.0, 0.0, 0.0, 0.0]
+    assert site.sent - sent == 6 * 10
+    assert all(charger.tx != before[station_id] for station_id, charger in site.chargers.items())
+
+
+def test_one_refresh_that_is_missed_strands_nobody() -> None:
+    site = a_site(*STATIONS)
+    while not any(site.links.values()):
+        run(site, 1)
+    for link in site.links.values():
+        link.clear()
+    for station_id in STATIONS:
+        account = site.ledger.accounts[station_id, 1]
+        for one in account.in_flight:
+            site.ledger.learned(Outcome(one.command, OutcomeStatus.UNKNOWN), site.when)
+    run(site, 30)
+    assert drawn_kw(site) == [7.2, 4.8, 0.0, 0.0, 0.0, 0.0]
+
+
+def test_what_a_station_out_of_reach_leaves_when_its_profile_ends_goes_to_others() -> None:
+    site = a_site("ST-1", "ST-2", favoured=1)
+    assert drawn_kw(site)[:2] == [4.8, 7.2]
+    for _ in range(80):
+        run(site, 1, silent="ST-2")
+        site.nothing_is_heard("ST-2")
+    assert drawn_kw(site)[:2] == [7.2, 2.0]
+
+
+@dataclass(frozen=True)
+class Day:
+    """What happens, by seconds: who comes, who goes, whose turn it is, and whose answers or commands are lost until when."""
+
+    comes: dict[int, str]
+    goes: dict[int, str]
+    favoured: dict[int, int]
+    silent: dict[str, tuple[int, int]]
+    dies: int
+
+
+seconds_of_a_day = st.integers(0, 150)
+days = st.builds(
+    Day,
+    comes=st.dictionaries(seconds_of_a_day, stations, min_size=4, max_size=12),
+    goes=st.dictionaries(seconds_of_a_day, stations, max_size=3),
+    favoured=st.dictionaries(seconds_of_a_day, st.integers(0, 5), max_size=6),
+    silent=st.dictionaries(stations, st.tuples(seconds_of_a_day, st.integers(1, 40)), max_size=6),
+    dies=st.integers(20, 120),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(days)
+def test_whenever_control_dies_the_limit_holds_also_when_cars_come_after_that(day: Day) -> None:
+    site = DeadMan()
+    site.install_safe_starts()
+    for second in range(day.dies + 220):
+        site.dead = second >= day.dies
+        if (comes := day.comes.get(second)) is not None:
+            site.car_arrives(comes)
+        if (goes := day.goes.get(second)) is not None:
+            site.car_leaves(goes)
+        site.favoured = day.favoured.get(second, site.favoured)
+        if second in day.comes or second in day.goes or second in day.favoured:
+            site.look()
+        for station_id, link in site.links.items():
+            begin, lasts = day.silent.get(station_id, (0, 0))
+            if begin <= second < begin + lasts:
+                site.nothing_is_heard(station_id)
+            while link and not begin <= second < begin + lasts:
+                site.arrives(link)
+                site.is_answered(link)
+        site.at += 1.0
+        if not site.dead and second % 3 == 0:
+            site.send()
+        if site.at - site.looked_at >= LOOK_S:
+            site.look()
+        site.the_limit_holds()
