@@ -40,8 +40,9 @@ bench-latency: $(STAMP)   ## StartTransaction answered -> SetChargingProfile at 
 bench-csms: $(STAMP)      ## messages per second through the bundled CSMS
 	$(BIN)/python -m bench.csms_throughput
 
-bench-planner: $(STAMP)   ## milliseconds per planning decision
+bench-planner: $(STAMP)   ## milliseconds per planning decision, beside the peer's; what the plans are worth
 	$(BIN)/python -m bench.planner
+	$(BIN)/python -m bench.planner_quality
 
 bench-study: $(STAMP)     ## days of charging replayed per second, by algorithm
 	$(BIN)/python -m bench.study

@@ -230,7 +230,7 @@ class OptimizerSettings(BaseSettings):
         "", "the http or https address at which the CSMS reaches the optimizer, or empty", "http://optivgi:8099"
     )
 
-    algorithm: AlgorithmName = _text("go", f"one of {', '.join(names())}")
+    algorithm: AlgorithmName = _text("fair", f"one of {', '.join(names())}")
     algorithm_fallback: AlgorithmName = _text(
         "llf", f"what decides if ALGORITHM gives no good plan: one of {', '.join(names())}"
     )

@@ -28,7 +28,11 @@ class Fair(Algorithm):
 
     def plan(self, problem: Problem) -> Plan:
         network = Network.of(problem)
-        return explained(problem, self.name, powers_towards(problem, network, targets(problem, network)))
+
+        def fair(proven: bool) -> Floats:
+            return targets(problem, network, proven=proven)
+
+        return explained(problem, self.name, powers_towards(problem, network, fair))
 
 
 FLOW_CELLS = 32
@@ -37,11 +41,11 @@ LP_CELLS = 10
 LARGE = 60
 
 
-def targets(problem: Problem, network: Network) -> Floats:
+def targets(problem: Problem, network: Network, *, proven: bool = True) -> Floats:
     """[S] kWh, the fair energies."""
-    if len(problem.ev_ids) > LARGE or not network.nested:
+    if not network.nested or (len(problem.ev_ids) > LARGE and not network.single):
         problem = problem.coarser(FLOW_CELLS if network.nested else LP_CELLS)
         network = Network.of(problem)
     if network.nested:
-        return flow.fair_energies(problem, network)
+        return flow.fair_energies(problem, network, proven=proven)
     return energies.fair_energies(problem, network, with_highs)

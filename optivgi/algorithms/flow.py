@@ -8,34 +8,34 @@ the minimum cut names the EVs that the level is too high for, and both sides are
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 
-from optivgi.algorithms.network import Network
-from optivgi.algorithms.rates import water_levels
+from optivgi.algorithms.maxflow import LARGEST, Wholes, exchange, maximum_flow, reachable
+from optivgi.algorithms.network import Forest, Network
+from optivgi.algorithms.rates import filled_to
 from optivgi.model.problem import Bools, Floats, Ints, Problem
 
 DONE_KWH = 1e-6
 NOISE_H = 1e-9
-LARGEST = 1_000_000_000
-"""Capacities are whole numbers whose sum fits 32 bits."""
+LEVEL_NOISE = 1e-9
+Cut = tuple[Bools, Bools]
+"""EVs [n] and limits in cells [M, J] on the source's side."""
 
-Wholes = NDArray[np.int64]
-
+MOST_SETS = 16
 FEW = 8
 """So few EVs that every set of them is looked at."""
 _SETS = {count: np.array(list(product((0.0, 1.0), repeat=count))) for count in range(1, FEW + 1)}
 
 
-def fair_energies(problem: Problem, network: Network) -> Floats:
+def fair_energies(problem: Problem, network: Network, *, proven: bool = True) -> Floats:
     """[S] kWh, lexicographic max-min fair in the fraction of need + delivered, divided by the priority.
 
-    `network` must be nested. Exact to about a billionth of the sum of needs.
+    `network` must be nested. Exact to about a billionth of the sum of needs. If they need not be `proven`, they may be too high
+    for some EVs under a single limit, which is rare: then no powers reach them.
     """
     most_kwh = np.minimum(problem.need_kwh, problem.max_kw * problem.stay_h.sum(axis=1))
     energy = np.zeros(len(most_kwh))
@@ -46,32 +46,8 @@ def fair_energies(problem: Problem, network: Network) -> Floats:
         claim = np.stack((problem.priority[rows] * total, -problem.delivered_kwh[rows])) / unit
         most = np.floor(most_kwh[rows] / unit).astype(np.int64)
         fair = _Decomposition(Forest.of(network.weight[:, rows] > 0), claim, most)
-        energy[rows] = fair.solve(_whole(problem, network, rows, fair, unit)) * unit
+        energy[rows] = fair.solve(_whole(problem, network, rows, fair, unit), proven=proven) * unit
     return np.minimum(energy, problem.need_kwh)
-
-
-@dataclass(frozen=True, slots=True)
-class Forest:
-    """The limits as a forest: `parent` [M] and, for each EV, its `innermost` limit [N]; -1 is none. Children first."""
-
-    parent: Ints
-    innermost: Ints
-    by_size: Ints
-
-    @classmethod
-    def of(cls, inside: Bools) -> Forest:
-        size = inside.sum(axis=1)
-        by_size = np.argsort(size, kind="stable")
-        parent = np.full(len(inside), -1, dtype=np.int64)
-        innermost = np.full(inside.shape[1], -1, dtype=np.int64)
-        for position, row in enumerate(by_size):
-            for other in by_size[position + 1 :]:
-                if inside[other, np.argmax(inside[row])]:
-                    parent[row] = other
-                    break
-        for row in by_size[::-1]:
-            innermost[inside[row]] = row
-        return cls(parent, innermost, by_size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,52 +95,96 @@ class _Decomposition:
         self.forest, self.claim, self.most = forest, claim, most
         self.flows = 0
 
-    def solve(self, whole: _Part) -> Wholes:
+    def solve(self, whole: _Part, *, proven: bool) -> Wholes:
+        if len(self.forest.parent) == 1:
+            energy, in_order = self._decomposed(whole, self._likely_cut)
+            if in_order and (not proven or self._cut(whole, energy) is None):
+                return energy
+        return self._decomposed(whole, self._cut)[0]
+
+    def _decomposed(self, whole: _Part, cut_of: Callable[[_Part, Wholes], Cut | None]) -> tuple[Wholes, bool]:
+        """([N], what each gets; whether those that are held together get less than those that are not)."""
         energy = np.zeros(len(self.most), dtype=np.int64)
-        parts = [whole]
+        parts, reached, in_order = [whole], -np.inf, True
         while parts:
             part = parts.pop()
-            offer = self._offer(part)
-            cut = self._cut(part, offer)
+            offer, level = self._offer(part)
+            cut = cut_of(part, offer)
             smaller = [] if cut is None else self._split(part, *cut)
             if smaller:
-                parts += smaller
-            else:
-                energy[part.evs] = offer
-        return energy
+                parts += smaller[::-1]
+                continue
+            energy[part.evs] = offer
+            in_order &= level >= reached - LEVEL_NOISE
+            reached = max(reached, level)
+        return energy, in_order
 
-    def _offer(self, part: _Part) -> Wholes:
-        """[n], what each gets at the common level that uses up the part's total."""
-        most, sure = self.most[part.evs], part.sure
+    def _offer(self, part: _Part) -> tuple[Wholes, float]:
+        """([n], what each gets at the common level that uses up the part's total; that level)."""
+        most = self.most[part.evs]
         if part.total >= most.sum():
-            return most
-        count = len(most)
+            return most, np.inf
         claim = self.claim[:, part.evs]
-        low, high = sure.astype(np.float64), most.astype(np.float64)
+        low, high = part.sure.astype(np.float64), most.astype(np.float64)
         room = max(float(part.total), low.sum())
-        level = water_levels(np.ones((1, count)), np.array([room]), claim, low, high)[0]
-        offer: Wholes = np.floor(np.clip(claim[0] * level + claim[1], low, high) + 1e-3).astype(np.int64)
-        return offer
+        level, given = filled_to(room, claim, low, high)
+        offer: Wholes = np.floor(given + 1e-3).astype(np.int64)
+        return offer, level
 
-    def _cut(self, part: _Part, offer: Wholes) -> tuple[Bools, Bools] | None:
+    def _likely_cut(self, part: _Part, offer: Wholes) -> Cut | None:
+        """`_cut` among the sets of EVs that cannot get what they are offered after some cell; None may be wrong.
+
+        From such a set both sides are improved in turn: the cells that the set fills, then the EVs for whom the cells
+        that it does not fill are not enough. Under one limit that is nearly always the minimum cut.
+        """
+        asked, room = (offer - part.sure).astype(np.float64), part.room[0][:, None]
+        pairs = part.pairs.astype(np.float64)
+        some = np.unique(np.linspace(0, pairs.shape[1] - 1, MOST_SETS).astype(np.int64)) if pairs.size else slice(0)
+        own = pairs.sum(axis=1, keepdims=True) - np.cumsum(pairs, axis=1)[:, some]
+        for _ in range(2):
+            held = asked[:, None] > own
+            drawn = pairs.T @ held
+            own = pairs @ (drawn < room)
+        excess = asked @ held - np.minimum(drawn, room).sum(axis=0)
+        worst = int(np.argmax(excess)) if excess.size else 0
+        if not excess.size or excess[worst] <= sum(pairs.shape):
+            return None
+        return held[:, worst], (drawn[:, worst] > room[:, 0])[None, :]
+
+    def _cut(self, part: _Part, offer: Wholes) -> Cut | None:
         """None if the offer can be carried; else (EVs [n] and limits [M, J] on the source's side)."""
         evs = len(part.evs)
         asked = offer - part.sure
         if evs <= FEW:
             return self._cut_among_few(part, asked)
+        if len(part.on) == 1 and part.on.all():
+            return self._cut_under_one(part, asked)
+        return self._cut_in_tree(part, asked)
+
+    def _cut_under_one(self, part: _Part, asked: Wholes) -> Cut | None:
+        none = np.zeros_like(part.pairs)
+        self.flows += 1
+        flow = exchange(part.pairs, none, asked, np.zeros_like(asked), part.room[0])
+        missing = asked - flow.sum(axis=1)
+        if int(missing.sum()) <= sum(part.pairs.shape):
+            return None
+        evs, cells = reachable(part.pairs > flow, flow > 0, missing > 0)
+        return evs, cells[None, :]
+
+    def _cut_in_tree(self, part: _Part, asked: Wholes) -> Cut | None:
+        from scipy.sparse import csr_array  # noqa: PLC0415
+        from scipy.sparse.csgraph import breadth_first_order  # noqa: PLC0415
+
+        evs = len(part.evs)
         limits, cells = part.on.shape
         entry = self.forest.innermost[part.evs]
         node = evs + np.arange(limits * cells).reshape(limits, cells)
         source, sink = evs + limits * cells, evs + limits * cells + 1
         ev, cell = np.nonzero(part.pairs)
         upward = self.forest.parent
-        if limits == 1:
-            entered = cell + evs
-            above = np.full(cells, sink)
-        else:
-            entered = np.where(entry[ev] >= 0, node[entry[ev], cell], sink)
-            parent_on = (upward >= 0)[:, None] & part.on[upward]
-            above = np.where(parent_on, node[upward], sink).ravel()
+        entered = np.where(entry[ev] >= 0, node[entry[ev], cell], sink)
+        parent_on = (upward >= 0)[:, None] & part.on[upward]
+        above = np.where(parent_on, node[upward], sink).ravel()
         counts = np.concatenate((np.bincount(ev, minlength=evs), np.ones(limits * cells, dtype=np.int64), [evs, 0]))
         graph = csr_array(
             (
@@ -175,17 +195,17 @@ class _Decomposition:
             shape=(sink + 1, sink + 1),
         )
         self.flows += 1
-        result = maximum_flow(graph, source, sink)
-        if int(asked.sum()) - result.flow_value <= evs + limits * cells:
+        flow = maximum_flow(graph, source, sink)
+        if int(asked.sum()) - int(flow[[source]].sum()) <= evs + limits * cells:
             return None
-        residual = graph - result.flow
+        residual = graph - flow
         residual.data[residual.data < 0] = 0
         residual.eliminate_zeros()
         reached = np.zeros(sink + 1, dtype=bool)
         reached[breadth_first_order(residual, source, return_predecessors=False)] = True
         return reached[:evs], reached[evs:source].reshape(limits, cells)
 
-    def _cut_among_few(self, part: _Part, asked: Wholes) -> tuple[Bools, Bools] | None:
+    def _cut_among_few(self, part: _Part, asked: Wholes) -> Cut | None:
         """`_cut` by looking at every set of EVs: what it can carry is known in closed form, cell by cell."""
         evs, (limits, cells) = len(asked), part.on.shape
         sets = _SETS[evs]

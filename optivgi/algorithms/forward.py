@@ -12,6 +12,7 @@ import numpy as np
 
 from optivgi.algorithms import rates
 from optivgi.algorithms.network import Network
+from optivgi.algorithms.plain import Cells, is_plain
 from optivgi.model.problem import Bools, Floats, Ints, Problem
 
 DONE_KWH = 1e-6
@@ -109,6 +110,13 @@ class Policy(ABC):
         return Claim(np.stack((cell.priority, np.zeros(len(cell.priority)))))
 
 
+class LevelPolicy(Policy):
+    """A policy that `plain` knows: least laxity, or steady powers first."""
+
+    early_h: float | None = None
+    """Steady powers complete targets this much before departure; None is least laxity."""
+
+
 def forward(
     problem: Problem,
     network: Network,
@@ -146,6 +154,9 @@ class _Walk:
         self.balances = bool(np.isfinite(problem.unbalance_kw))
 
     def run(self) -> Floats:
+        policy = self.policy
+        if isinstance(policy, LevelPolicy) and self.network.single and is_plain(self.problem):
+            return self._plainly(policy.early_h)
         there = self.stay > 0
         count = there.sum(axis=1)
         cells, evs = np.nonzero(there)
@@ -157,6 +168,14 @@ class _Walk:
             elif number:
                 self._share(index, lengths_s[index], evs[start[index] : start[index + 1]])
         return np.ascontiguousarray(self.power.T)
+
+    def _plainly(self, early_h: float | None) -> Floats:
+        rows = np.flatnonzero(self.stay[0] > 0)
+        if len(rows):
+            self._share(0, self.lengths_s[0], rows)
+        target = np.minimum(self.target, self.need)
+        cells = Cells(self.problem, self.network.room[0], self.need, target)
+        return np.concatenate((self.power[:1].T, cells.powers(early_h)), axis=1)
 
     def _share(self, index: int, length_s: float, rows: Ints | None) -> None:
         here: Ints | slice = slice(None) if rows is None else rows

@@ -61,7 +61,7 @@ class Ladder:
 
     def __init__(
         self,
-        chosen: str | Algorithm = "go",
+        chosen: str | Algorithm = "fair",
         fallbacks: Sequence[str | Algorithm] = ("llf",),
         *,
         deadline_s: float = 5.0,

@@ -37,4 +37,4 @@ class PulpNumericalAlgorithm(Algorithm):
         target = fair_energies(problem, network, self._solve, self._time_limit_s)
         if saves_anything(problem):
             return Cost(self._solve, self._time_limit_s).towards(problem, network, target, self.name)
-        return explained(problem, self.name, powers_towards(problem, network, target))
+        return explained(problem, self.name, powers_towards(problem, network, lambda _proven: target))

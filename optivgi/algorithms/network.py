@@ -52,6 +52,18 @@ class Network:
             rooms.append(limit[kept])
         return _without_twins(np.concatenate(weights), np.concatenate(rooms))
 
+    def drawn(self, power_kw: Floats) -> Floats:
+        """[M, K], what powers [S, K] take of every limit."""
+        if self.single:
+            taken: Floats = np.add.reduce(power_kw)[None, :]
+        elif self.nested:
+            taken = np.zeros((len(self.room), power_kw.shape[1]))
+            for tier in self.tiers:
+                taken += summed(tier, power_kw, len(self.room))
+        else:
+            taken = self.weight @ power_kw
+        return taken
+
     def at(self, cell: int, rows: Ints | None) -> Limits:
         """The limits on the EVs at positions `rows` (None is all) in one cell."""
         if self.single:
@@ -74,16 +86,21 @@ class Limits:
         """rates.fill by the quickest way."""
         if self.tiers is None:
             return rates.fill(self.weight, self.room, claim, low_kw, high_kw)
-        return rates.fill_nested(self.weight, self.tiers, self.room, claim, np.stack((low_kw, high_kw)))
+        return rates.fill_nested(self.tiers, self.room, claim, np.stack((low_kw, high_kw)))
 
     def fit(self, power_kw: Floats) -> bool:
         """Whether these powers keep every limit."""
-        return bool((self.weight @ power_kw <= self.room + rates.ROUNDING).all())
+        return bool((self._drawn(power_kw) <= self.room + rates.ROUNDING).all())
 
     def left(self, power_kw: Floats) -> Floats:
         """[M], what these powers leave."""
-        rest: Floats = self.room - self.weight @ power_kw
+        rest: Floats = self.room - self._drawn(power_kw)
         return rest
+
+    def _drawn(self, power_kw: Floats) -> Floats:
+        if self.tiers is None:
+            return np.asarray(self.weight @ power_kw, dtype=np.float64)
+        return rates.drawn(self.tiers, power_kw, len(self.room))
 
     def more(self, power_kw: Floats) -> Limits:
         """What these powers leave of the limits."""
@@ -123,6 +140,19 @@ class OneLimit(Limits):
 
     def admitted(self, order: Ints, min_kw: Floats) -> Bools:
         return rates.admitted_one(self.kw, order, min_kw)
+
+
+def summed(group: Ints, values: Floats, groups: int) -> Floats:
+    """[groups, K], the sums of `values` [N, K] by `group` [N]; -1 is none."""
+    sums = np.zeros((groups, values.shape[1]))
+    order = np.argsort(group, kind="stable")
+    ordered = group[order]
+    first = np.flatnonzero(np.diff(ordered, prepend=-2))
+    if len(first):
+        found = np.add.reduceat(values[order], first, axis=0)
+        inside = ordered[first] >= 0
+        sums[ordered[first][inside]] = found[inside]
+    return sums
 
 
 def _tiers(weight: Floats) -> rates.Tiers:
@@ -172,3 +202,27 @@ def _nested(shape: Floats) -> bool:
         outermost[inside] = row
         size[row + 1] = inside.sum()
     return True
+
+
+@dataclass(frozen=True, slots=True)
+class Forest:
+    """The limits as a forest: `parent` [M] and, for each EV, its `innermost` limit [N]; -1 is none. Children first."""
+
+    parent: Ints
+    innermost: Ints
+    by_size: Ints
+
+    @classmethod
+    def of(cls, inside: Bools) -> Forest:
+        size = inside.sum(axis=1)
+        by_size = np.argsort(size, kind="stable")
+        parent = np.full(len(inside), -1, dtype=np.int64)
+        innermost = np.full(inside.shape[1], -1, dtype=np.int64)
+        for position, row in enumerate(by_size):
+            for other in by_size[position + 1 :]:
+                if inside[other, np.argmax(inside[row])]:
+                    parent[row] = other
+                    break
+        for row in by_size[::-1]:
+            innermost[inside[row]] = row
+        return cls(parent, innermost, by_size)

@@ -47,11 +47,16 @@ def fill_one(room: float, claim: Floats, low_kw: Floats, high_kw: Floats) -> Flo
     """[N], `fill` for a single row that weighs everybody by 1."""
     if np.add.reduce(high_kw) <= room + ROUNDING:
         return high_kw
+    return filled_to(room, claim, low_kw, high_kw)[1]
+
+
+def filled_to(room: float, claim: Floats, low: Floats, high: Floats) -> tuple[float, Floats]:
+    """(the level at which sum(clip(slope * level + offset, low, high)) fills the room, those [N])."""
     slope, offset = claim
     count = len(slope)
     bounds = np.empty(2 * count)
-    bounds[:count] = low_kw
-    bounds[count:] = high_kw
+    bounds[:count] = low
+    bounds[count:] = high
     rates = np.empty((2, 2, count))
     rates[0], rates[1, 0], rates[1, 1] = slope, offset, offset
     at = (bounds - rates[1].ravel()) / rates[0].ravel()
@@ -60,14 +65,13 @@ def fill_one(room: float, claim: Floats, low_kw: Floats, high_kw: Floats) -> Flo
     at = at[order]
     rate = np.add.accumulate(rates[0].ravel()[order])
     filled = np.add.accumulate(rate[:-1] * (at[1:] - at[:-1]))
-    missing = room - np.add.reduce(low_kw)
+    missing = room - np.add.reduce(low)
     position = int(filled.searchsorted(missing))
     if position >= len(filled):
-        return high_kw
+        return np.inf, high
     before = filled[position - 1] if position else 0.0
-    level = min(at[position] + max(missing - before, 0.0) / max(rate[position], 1e-300), at[position + 1])
-    power: Floats = np.minimum(np.maximum(slope * level + offset, low_kw), high_kw)
-    return power
+    level = float(min(at[position] + max(missing - before, 0.0) / max(rate[position], 1e-300), at[position + 1]))
+    return level, np.minimum(np.maximum(slope * level + offset, low), high)
 
 
 def fill(weight: Floats, room: Floats, claim: Floats, low_kw: Floats, high_kw: Floats) -> Floats:
@@ -140,7 +144,15 @@ def fill_groups(group: Ints, room: Floats, claim: Floats, low_kw: Floats, high_k
     return power
 
 
-def fill_nested(weight: Floats, tiers: Tiers, room: Floats, claim: Floats, bounds_kw: Floats) -> Floats:
+def drawn(tiers: Tiers, power_kw: Floats, rows: int) -> Floats:
+    """[M], what powers take of nested rows that weigh by 1."""
+    taken = np.zeros(rows + 1)
+    for tier in tiers:
+        taken += np.bincount(tier + 1, weights=power_kw, minlength=rows + 1)
+    return taken[1:]
+
+
+def fill_nested(tiers: Tiers, room: Floats, claim: Floats, bounds_kw: Floats) -> Floats:
     """[N], `fill` between `bounds_kw` [2, N] for rows that weigh by 1 and are disjoint or one inside the other.
 
     `tiers` are sets of disjoint rows, inner ones first: (row of each EV or -1 [N]). An inner row caps its EVs at its own
@@ -148,7 +160,7 @@ def fill_nested(weight: Floats, tiers: Tiers, room: Floats, claim: Floats, bound
     """
     low: Floats = bounds_kw[0]
     high: Floats = bounds_kw[1]
-    over = weight @ high > room + ROUNDING
+    over = drawn(tiers, high, len(room)) > room + ROUNDING
     if not over.any():
         return high
     high = high.copy()

@@ -3,135 +3,61 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import maximum_flow
 
-from optivgi.algorithms.flow import FEW, Forest
-from optivgi.algorithms.network import Network
+from optivgi.algorithms.handing import FEW, exchange_among_few
+from optivgi.algorithms.letting_in import NOISE, let_in, movable
+from optivgi.algorithms.maxflow import LARGEST, exchange, exchange_in_tree
+from optivgi.algorithms.network import Forest, Network
 from optivgi.model.problem import Bools, Floats, Problem
 
-LARGEST = 1_000_000_000
-NOISE = 1e-9
-
-
-WORTH = 0.002
+WORTH = 0.005
 """Gaps smaller than this part of an EV's energy are left alone."""
-MOST_TRIES = 6
-MOST_SWAPS = 24
+MOST_ROUNDS = 3
+LITTLE_KWH = 1e-3
 MANY = 200
 """With so many EVs, turns are so many that exchanging powers is enough."""
 
 
+def worst_gap(problem: Problem, power_kw: Floats, target_kwh: Floats) -> float:
+    """How far the EV that is shortest of its target is below it, as a part of its energy; 0 if none is."""
+    whole = np.maximum(problem.need_kwh + problem.delivered_kwh, 1e-3)
+    return float((_gap(problem, power_kw, target_kwh) / whole).max(initial=0.0))
+
+
+def mean_gap(problem: Problem, power_kw: Floats, target_kwh: Floats) -> float:
+    """What EVs are short of their targets in all, as a part of all targets."""
+    return float(np.maximum(_gap(problem, power_kw, target_kwh), 0.0).sum() / max(target_kwh.sum(), NOISE))
+
+
 def repaired(problem: Problem, network: Network, power_kw: Floats, target_kwh: Floats) -> Floats:
-    """Powers [S, K] nearer to the targets than those given: turns swapped between EVs, then powers exchanged.
+    """Powers [S, K] nearer to the targets than those given: more turns for some EVs, then powers exchanged.
 
     The first cell stays as it is. `network` must be nested. With steps or an unbalance limit nothing is moved.
     """
     fixed = (problem.step_kw > 0).any() or np.isfinite(problem.unbalance_kw)
-    if fixed or power_kw.shape[1] < 2 or not _worth_it(problem, power_kw, target_kwh):
+    gap = worst_gap(problem, power_kw, target_kwh)
+    if fixed or power_kw.shape[1] < 2 or gap <= WORTH:
         return power_kw
     if len(problem.need_kwh) > MANY:
         return exchanged(problem, network, power_kw, target_kwh)
-    power = exchanged(problem, network, swapped(problem, network, power_kw, target_kwh), target_kwh)
-    if len(problem.need_kwh) > FEW:
-        return power
-    for _ in range(MOST_TRIES):
-        tried = _squeezed_in(problem, network, power, target_kwh)
-        if tried is None:
+    best, least = power_kw.copy(), gap
+    power = exchanged(problem, network, power_kw, target_kwh)
+    for _ in range(MOST_ROUNDS):
+        gap = worst_gap(problem, power, target_kwh)
+        if gap < least:
+            best, least = power, gap
+        if gap <= WORTH:
             break
-        tried = exchanged(problem, network, tried, target_kwh)
-        if _misfit(problem, tried, target_kwh) >= 0.9 * _misfit(problem, power, target_kwh):
+        turned = let_in(problem, network, power, target_kwh, worth=WORTH)
+        if turned is None:
             break
-        power = tried
-    return power
+        power = exchanged(problem, network, turned, target_kwh)
+    return filled_up(problem, network, best)
 
 
 def _gap(problem: Problem, power_kw: Floats, target_kwh: Floats) -> Floats:
     gap: Floats = np.minimum(target_kwh, problem.need_kwh) - problem.energy_kwh(power_kw)
     return gap
-
-
-def _whole_kwh(problem: Problem) -> Floats:
-    return np.maximum(problem.need_kwh + problem.delivered_kwh, 1e-3)
-
-
-def _worth_it(problem: Problem, power_kw: Floats, target_kwh: Floats) -> bool:
-    return bool((_gap(problem, power_kw, target_kwh) > WORTH * _whole_kwh(problem)).any())
-
-
-def _misfit(problem: Problem, power_kw: Floats, target_kwh: Floats) -> float:
-    short = np.maximum(_gap(problem, power_kw, target_kwh), 0.0) / _whole_kwh(problem)
-    return float(short @ short)
-
-
-def _movable(problem: Problem) -> Bools:
-    """[S, K], cells after the first in which the EV is all the time."""
-    whole = problem.stay_h >= problem.hours - NOISE
-    whole[:, 0] = False
-    return whole
-
-
-def swapped(problem: Problem, network: Network, power_kw: Floats, target_kwh: Floats) -> Floats:
-    """Powers after EVs short of their target have taken over whole turns of EVs that are less short or above it.
-
-    Swaps bring the squares of the gaps (as parts of the EVs' energies) down; powers stay as they are.
-    """
-    power, movable = power_kw.copy(), _movable(problem)
-    innermost = Forest.of(network.weight > 0).innermost
-    gap, scale = _gap(problem, power, target_kwh), _whole_kwh(problem) ** -2.0
-    hours = problem.hours
-    done = problem.energy_kwh(power) > problem.need_kwh + NOISE
-    tried = done.copy()
-    for _ in range(min(2 * len(gap), MOST_SWAPS)):
-        short = np.where(tried, -np.inf, gap * np.sqrt(scale))
-        taker = int(np.argmax(short))
-        if short[taker] <= WORTH:
-            break
-        turns = np.where(movable & ~done[:, None] & (innermost == innermost[taker])[:, None], power, 0.0)
-        turns[:, (power[taker] > 0) | ~movable[taker]] = 0.0
-        turns[(turns < problem.min_kw[taker]) | (turns > problem.max_kw[taker])] = 0.0
-        energy = turns * hours
-        gain = 2.0 * energy * (gap[taker] * scale[taker] - (gap * scale)[:, None])
-        gain -= energy**2 * (scale[taker] + scale[:, None])
-        gain[(energy <= 0) | (energy > problem.need_kwh[taker] - target_kwh[taker] + gap[taker])] = -np.inf
-        giver, cell = np.unravel_index(int(np.argmax(gain)), gain.shape)
-        if gain[giver, cell] <= NOISE:
-            tried[taker] = True
-            # A swap that gains nothing by itself still mixes EVs that always ran together, so that they can exchange.
-            if energy[giver, cell] <= 0 or gain[giver, cell] < -0.5 * gap[taker] ** 2 * scale[taker]:
-                continue
-            movable[:, cell] = False
-        power[taker, cell], power[giver, cell] = power[giver, cell], 0.0
-        gap[taker] -= energy[giver, cell]
-        gap[giver] += energy[giver, cell]
-    return power
-
-
-def _squeezed_in(problem: Problem, network: Network, power_kw: Floats, target_kwh: Floats) -> Floats | None:
-    """Powers with the EV that is shortest running at its minimum in one more cell, others there giving way; None if
-    nobody is short or nothing fits.
-    """
-    if not network.single:
-        return None
-    gap = _gap(problem, power_kw, target_kwh) / _whole_kwh(problem)
-    taker = int(np.argmax(gap))
-    if gap[taker] <= WORTH:
-        return None
-    least = problem.min_kw[taker]
-    spare = np.where(power_kw > 0, np.maximum(power_kw - problem.min_kw[:, None], 0.0), 0.0)
-    free = np.maximum(network.room[0] - power_kw.sum(axis=0), 0.0)
-    fits = _movable(problem)[taker] & (power_kw[taker] <= 0) & (free + spare.sum(axis=0) >= least)
-    fits &= least * problem.hours <= problem.need_kwh[taker] - problem.energy_kwh(power_kw)[taker]
-    if not fits.any():
-        return None
-    cost = np.maximum(least - free, 0.0) * problem.hours
-    cell = int(np.flatnonzero(fits)[np.argmin(cost[fits])])
-    power = power_kw.copy()
-    missing = max(least - free[cell], 0.0)
-    if missing > 0:
-        power[:, cell] -= spare[:, cell] * (missing / spare[:, cell].sum())
-    power[taker, cell] = least
-    return power
 
 
 def exchanged(problem: Problem, network: Network, power_kw: Floats, target_kwh: Floats) -> Floats:
@@ -141,44 +67,62 @@ def exchanged(problem: Problem, network: Network, power_kw: Floats, target_kwh: 
     of EVs that share a cell (a maximum flow in the residual network). `network` must be nested.
     """
     gap = _gap(problem, power_kw, target_kwh)
-    if not (gap > NOISE).any():
+    moves = (power_kw > NOISE) & movable(problem)
+    if not (gap > NOISE).any() or not moves.any():
         return power_kw
-    given = problem.energy_kwh(power_kw)
-    moves = (power_kw > NOISE) & _movable(problem) & (given <= problem.need_kwh + NOISE)[:, None]
-    ev, cell = np.nonzero(moves)
-    if len(ev) == 0:
-        return power_kw
-    evs, hours = len(gap), problem.hours
+    if network.single and len(gap) <= FEW:
+        return _trimmed(problem, _among_few(problem, network, power_kw, gap, moves), moves)
     unit = max(float(problem.need_kwh.sum()), 1.0) / LARGEST
-    forest = Forest.of(network.weight > 0)
-    limits, cells = network.room.shape
-    node = evs + np.arange(limits * cells).reshape(limits, cells)
-    source, sink = evs + limits * cells, evs + limits * cells + 1
+    least = np.minimum(problem.min_kw[:, None], power_kw)
+    kwh = problem.hours / unit
+    needy = problem.energy_kwh(power_kw) <= problem.need_kwh + NOISE
+    up = np.floor(np.where(moves & needy[:, None], problem.max_kw[:, None] - power_kw, 0.0) * kwh).astype(np.int64)
+    down = np.floor(np.where(moves, power_kw - least, 0.0) * kwh).astype(np.int64)
+    spare = np.maximum(network.room - network.drawn(power_kw), 0.0) * kwh
+    room = np.floor(np.minimum(spare, LARGEST)).astype(np.int64)
+    wanted, over = (np.floor(np.maximum(side, 0.0) / unit).astype(np.int64) for side in (gap, -gap))
+    if network.single:
+        moved = exchange(up, down, wanted, over, room[0])
+    else:
+        carried = np.floor(np.minimum(network.drawn(power_kw), network.room) * kwh).astype(np.int64)
+        forest = Forest.of(network.weight > 0)
+        moved = exchange_in_tree(up, down, wanted, over, (room, carried), (forest.parent, forest.innermost))
+    power = np.clip(power_kw + moved / kwh, least, np.maximum(problem.max_kw[:, None], power_kw))
+    return _trimmed(problem, power, moves)
 
-    energy = power_kw[ev, cell] * hours[cell]
-    up = problem.max_kw[ev] * hours[cell] - energy
-    down = energy - problem.min_kw[ev] * hours[cell]
-    entry = np.where(forest.innermost[ev] >= 0, node[forest.innermost[ev], cell], sink)
-    carried = np.minimum(network.weight @ power_kw, network.room) * hours
-    outlet = np.where((forest.parent >= 0)[:, None], node[forest.parent], sink)
-    inner = entry != sink
-    back = (forest.parent >= 0)[:, None] & np.ones(cells, dtype=bool)
 
-    tails = (ev, entry[inner], node.ravel(), outlet[back], np.full(evs, source), np.arange(evs))
-    heads = (entry, ev[inner], outlet.ravel(), node[back], np.arange(evs), np.full(evs, sink))
-    spare = np.minimum(network.room * hours - carried, problem.need_kwh.sum())
-    sizes = (up, down[inner], spare.ravel(), carried[back], np.maximum(gap, 0.0), np.maximum(-gap, 0.0))
-    graph = csr_array(
-        (
-            np.floor(np.clip(np.concatenate(sizes) / unit, 0.0, LARGEST)).astype(np.int32),
-            (np.concatenate(tails), np.concatenate(heads)),
-        ),
-        shape=(sink + 1, sink + 1),
-    )
-    result = maximum_flow(graph, source, sink).flow
-    moved = np.asarray(result[ev, entry]).ravel() * unit
-    exchanged_kw = power_kw.copy()
-    exchanged_kw[ev, cell] = np.clip(
-        power_kw[ev, cell] + moved / hours[cell], np.minimum(problem.min_kw[ev], power_kw[ev, cell]), problem.max_kw[ev]
-    )
-    return exchanged_kw
+def _among_few(problem: Problem, network: Network, power_kw: Floats, gap: Floats, moves: Bools) -> Floats:
+    hours = problem.hours
+    needy = problem.energy_kwh(power_kw) <= problem.need_kwh + NOISE
+    up = np.where(moves & needy[:, None], problem.max_kw[:, None] - power_kw, 0.0) * hours
+    down = np.where(moves, power_kw - np.minimum(problem.min_kw[:, None], power_kw), 0.0) * hours
+    room = np.maximum(network.room - network.drawn(power_kw), 0.0)[0] * hours
+    power: Floats = power_kw + exchange_among_few(np.maximum(up, 0.0), np.maximum(down, 0.0), gap, room) / hours
+    return power
+
+
+def filled_up(problem: Problem, network: Network, power_kw: Floats) -> Floats:
+    """Powers with what is left of the limits given to EVs that run and need it, cell by cell."""
+    left = problem.need_kwh - problem.energy_kwh(power_kw)
+    moves = (power_kw > NOISE) & movable(problem) & (left > LITTLE_KWH)[:, None]
+    up = np.where(moves, problem.max_kw[:, None] - power_kw, 0.0)
+    free = np.maximum(network.room - network.drawn(power_kw), 0.0)
+    for cell in np.flatnonzero((up > NOISE).any(axis=0) & (free > NOISE).all(axis=0)):
+        hours = problem.hours[cell]
+        more = np.minimum(up[:, cell], np.maximum(left, 0.0) / hours)
+        asked = network.drawn(more[:, None])[:, 0]
+        more *= float(np.minimum(1.0, free[:, cell] / np.maximum(asked, NOISE)).min(initial=1.0))
+        power_kw[:, cell] += more
+        left -= more * hours
+    return power_kw
+
+
+def _trimmed(problem: Problem, power_kw: Floats, moves: Bools) -> Floats:
+    """Powers without what EVs get above their need, as far as their minimum allows, where they `moves` [S, K]."""
+    above = problem.energy_kwh(power_kw) - problem.need_kwh
+    if not (above > NOISE).any():
+        return power_kw
+    spare = np.where(moves, power_kw - np.minimum(problem.min_kw[:, None], power_kw), 0.0)
+    part = np.clip(above, 0.0, None) / np.maximum(np.add.reduce(spare * problem.hours, axis=1), NOISE)
+    trimmed: Floats = power_kw - spare * np.minimum(part, 1.0)[:, None]
+    return trimmed

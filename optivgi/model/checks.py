@@ -117,22 +117,34 @@ def below(problem: Problem) -> Floats:
     return reach[:, problem.circuit]
 
 
+def summed_below(problem: Problem, values: Floats) -> Floats:
+    """[C, K], the sums of `values` [S, K] over the EVs that hang on each circuit or below it."""
+    sums = np.zeros((len(problem.parent), values.shape[1]))
+    order = np.argsort(problem.circuit, kind="stable")
+    circuit = problem.circuit[order]
+    first = np.flatnonzero(np.diff(circuit, prepend=-1))
+    if len(first):
+        sums[circuit[first]] = np.add.reduceat(values[order], first, axis=0)
+    for position in range(len(sums) - 1, 0, -1):
+        sums[problem.parent[position]] += sums[position]
+    return sums
+
+
 def _circuits(problem: Problem, power: Floats) -> list[Violation]:
     has_kw = np.isfinite(problem.limit_kw).any()
     has_a = np.isfinite(problem.limit_a).any()
     if not has_kw and not has_a:
         return []
     single = len(problem.parent) == 1
-    mask = None if single else below(problem)
     found: list[Violation] = []
     if has_kw:
-        drawn = power.sum(axis=0)[None, :] if mask is None else mask @ power
+        drawn = power.sum(axis=0)[None, :] if single else summed_below(problem, power)
         found += _cells("circuit", problem.circuit_ids, drawn - problem.limit_kw, POWER_KW)
     if has_a:
         amps = problem.amps_per_kw
         for phase, name in enumerate(PHASES):
             share = power * amps[:, phase][:, None]
-            drawn_a = share.sum(axis=0)[None, :] if mask is None else mask @ share
+            drawn_a = share.sum(axis=0)[None, :] if single else summed_below(problem, share)
             found += _cells(
                 f"circuit phase {name}", problem.circuit_ids, drawn_a - problem.room_a(phase), CURRENT_A, "A"
             )

@@ -12,6 +12,7 @@ import numpy as np
 
 from optivgi.errors import PlanningError
 from optivgi.model import horizon
+from optivgi.model.bottlenecks import Departures
 from optivgi.model.ev import EV
 from optivgi.model.horizon import GridSettings
 from optivgi.model.problem import PHASES, Bools, Floats, Ints, Problem
@@ -175,14 +176,13 @@ def problem_of(
     changes_s = np.concatenate((horizon.seconds_ahead(limit_changes, now), price_s))
     parent = site.parents()
 
-    def idle(at_s: Floats) -> Bools:
-        strictest = min(
-            (lim for c in site.circuits if c.limit for step in c.limit.steps if (lim := step.limit_kw) is not None),
-            default=np.inf,
-        )
-        return np.asarray(horizon.asked_kw(evs.arrival_s, departure_s, evs.max_kw, at_s) <= strictest)
+    def telling(at_s: Floats) -> tuple[Floats, Bools]:
+        root_kw = _limits(Site(site.circuits[:1]), now, np.concatenate(([0.0], at_s)), parent[:1], ())[0][0]
+        asked_kw = horizon.asked_kw(evs.arrival_s, departure_s, evs.max_kw, at_s)
+        leaving = Departures.of(departure_s, evs.need_kwh, evs.max_kw)
+        return leaving.telling(at_s, np.minimum(root_kw, asked_kw))
 
-    edges_s = horizon.edges(evs.arrival_s, departure_s, changes_s, settings, idle)
+    edges_s = horizon.edges(evs.arrival_s, departure_s, changes_s, settings, telling)
     limit_kw, limit_a = _limits(site, now, edges_s, parent, taken)
     stay_h = horizon.stays(evs.arrival_s, departure_s, edges_s)
     busy = _exceed(stay_h, np.where(evs.need_kwh > 0, evs.min_kw, 0.0), evs.circuit, parent, limit_kw)
@@ -190,7 +190,9 @@ def problem_of(
         edges_s = horizon.subdivided(edges_s, busy, settings, len(evs.ev_ids))
         limit_kw, limit_a = _limits(site, now, edges_s, parent, taken)
         stay_h = horizon.stays(evs.arrival_s, departure_s, edges_s)
-    contended = _exceed(stay_h, evs.max_kw, evs.circuit, parent, limit_kw) | np.isfinite(limit_a).any(axis=0)
+    contended = _exceed(horizon.whole(stay_h, edges_s), evs.max_kw, evs.circuit, parent, limit_kw) | np.isfinite(
+        limit_a
+    ).any(axis=0)
     stay_h = horizon.whole_only(stay_h, edges_s, contended)
     return Problem(
         now=now,

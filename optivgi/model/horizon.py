@@ -13,9 +13,11 @@ from optivgi.model.problem import Bools, Floats
 from optivgi.model.units import seconds_after
 
 NOISE_S = 1e-6
+EVENNESS = 0.4
+"""How much instants are spread evenly over time, against their weights."""
 
-Idle = Callable[[Floats], Bools]
-"""At which of some instants (seconds after now) no limit can bind."""
+Telling = Callable[[Floats], tuple[Floats, Bools]]
+"""Of some instants (seconds after now, in order): how much each tells, and which must not be lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class GridSettings:
     turn_s: float = 900.0
     assumed_stay_s: float = 8 * 3600.0
     longest_horizon_s: float = 48 * 3600.0
-    most_cells: int = 64
+    most_cells: int = 50
     most_entries: int = 40_000
 
     def cells_for(self, evs: int) -> int:
@@ -60,12 +62,12 @@ def departures(stated_s: Floats, arrival_s: Floats, settings: GridSettings) -> t
 
 
 def edges(
-    arrival_s: Floats, departure_s: Floats, changes_s: Floats, settings: GridSettings, idle: Idle | None = None
+    arrival_s: Floats, departure_s: Floats, changes_s: Floats, settings: GridSettings, telling: Telling | None = None
 ) -> Floats:
     """[K+1] cell boundaries from 0 to the last departure (at most `longest_horizon_s`), strictly increasing.
 
     Boundaries are arrivals, departures and `changes_s` (limits and prices), all in whole milliseconds. When there are too
-    many, whole cells are merged: first where `idle` says that all EVs get their maximum anyhow, last those between changes.
+    many, cells are merged: first at events that `telling` gives a small weight, last between changes.
     """
     end = float(np.clip(departure_s.max(initial=0.0), settings.replan_s, settings.longest_horizon_s))
     first = _first_edge(np.concatenate((arrival_s, departure_s)), changes_s, end, settings)
@@ -74,11 +76,14 @@ def edges(
     room = settings.cells_for(len(arrival_s)) - 2
     changes = _thinned(changes, room)
     room = max(0, room - len(changes))
-    if len(events) > room and idle is not None:
-        free = idle(events)
-        spare = _thinned(events[free], max(room // 8, room - int((~free).sum())))
-        events = np.concatenate((_thinned(events[~free], room - len(spare)), spare))
-    grid = np.unique(np.round(np.concatenate(([0.0, first, end], changes, _thinned(np.sort(events), room))), 3))
+    weight = None
+    if len(events) > room and telling is not None:
+        weight, tight = telling(events)
+        kept = _thinned(events[tight], room)
+        events, weight, room = events[~tight], weight[~tight], room - len(kept)
+        changes = np.concatenate((changes, kept))
+    events = _thinned(events, room, weight)
+    grid = np.unique(np.round(np.concatenate(([0.0, first, end], changes, events)), 3))
     return np.asarray(grid[np.concatenate(([True], np.diff(grid) > NOISE_S))], dtype=np.float64)
 
 
@@ -93,16 +98,16 @@ def _between(instants_s: Floats, low_s: float, high_s: float) -> Floats:
     return np.unique(instants_s[(instants_s > low_s) & (instants_s < high_s)])
 
 
-def _thinned(instants_s: Floats, most: int) -> Floats:
-    """At most `most` of the instants, spread half by time and half by how many there are."""
+def _thinned(instants_s: Floats, most: int, weight: Floats | None = None) -> Floats:
+    """At most `most` of the instants, those with more `weight` and less near each other."""
     count = len(instants_s)
     if count <= most:
         return instants_s
     if most <= 0:
         return instants_s[:0]
     elapsed = (instants_s - instants_s[0]) / max(instants_s[-1] - instants_s[0], NOISE_S)
-    weight = elapsed + np.linspace(0.0, 1.0, count)
-    chosen = np.searchsorted(weight, np.linspace(0.0, 2.0, most))
+    number = np.linspace(0.0, 1.0, count) if weight is None else np.cumsum(weight) / weight.sum()
+    chosen = np.searchsorted(EVENNESS * elapsed + number, np.linspace(0.0, 1.0 + EVENNESS, most))
     return np.asarray(instants_s[np.unique(np.minimum(chosen, count - 1))], dtype=np.float64)
 
 
@@ -131,6 +136,11 @@ def stays(arrival_s: Floats, departure_s: Floats, edges_s: Floats) -> Floats:
     present[:, 0] = np.where(arrival_s <= NOISE_S, end[0], 0.0)
     present /= 3600.0
     return present
+
+
+def whole(stay_h: Floats, edges_s: Floats) -> Floats:
+    """[S, K], `stay_h` of the EVs that are there all the time in a cell, 0 for others."""
+    return np.where(stay_h < (np.diff(edges_s) - NOISE_S) / 3600.0, 0.0, stay_h)
 
 
 def whole_only(stay_h: Floats, edges_s: Floats, contended: Bools) -> Floats:

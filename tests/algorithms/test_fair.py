@@ -20,7 +20,8 @@ from tests.algorithms.instances import NOW, Day, ev, evs, hours, limit, problem,
 from tests.algorithms.strategies import plain_problems
 
 EVERY_EVENT = GridSettings(most_cells=10_000, turn_s=1e9)
-RATIO = {6: 0.94, 30: 0.985, 100: 0.985}
+WORST = {6: 0.97, 30: 0.985, 100: 0.98}
+"""By number of EVs, how near the worst-served one must always come to the optimum, which knows no minimum powers."""
 
 
 def tree(those: list[str]) -> Site:
@@ -90,9 +91,12 @@ def quality(day: Day) -> tuple[float, float]:
 @pytest.mark.parametrize("dip", [False, True])
 @pytest.mark.parametrize("count", [6, 30, 100])
 def test_plans_deliver_the_optimum_and_serve_the_worst_served_ev_as_well(count: int, dip: bool) -> None:
-    seen = np.array([quality(workplace(count, seed, dip=dip, expected=False)) for seed in range(6)])
-    assert seen[:, 0].mean() >= 0.997
-    assert seen[:, 1].mean() >= RATIO[count]
+    seen = np.array([quality(workplace(count, seed, dip=dip, expected=False)) for seed in range(20)])
+    energy, worst = seen.T
+    assert energy.mean() >= 0.999
+    assert energy.min() >= (0.994 if count == 6 else 0.998)
+    assert worst.mean() >= (0.993 if count == 6 else 0.995)
+    assert worst.min() >= WORST[count]
 
 
 @pytest.mark.parametrize("limit_kw", [4.0, 12.0, 30.0])

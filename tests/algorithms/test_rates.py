@@ -23,9 +23,9 @@ def test_power_rises_together_until_bounds_hold_some_back() -> None:
 
 
 def test_an_inner_limit_leaves_more_for_those_outside() -> None:
-    weight, tiers = np.array([[1.0, 1.0, 0.0], [1.0, 1.0, 1.0]]), (np.array([0, 0, -1]), np.array([1, 1, 1]))
+    tiers = (np.array([0, 0, -1]), np.array([1, 1, 1]))
     bounds = np.stack((np.zeros(3), np.full(3, 9.0)))
-    power = rates.fill_nested(weight, tiers, np.array([4.0, 12.0]), plain(3), bounds)
+    power = rates.fill_nested(tiers, np.array([4.0, 12.0]), plain(3), bounds)
     assert power == pytest.approx([2.0, 2.0, 8.0])
 
 

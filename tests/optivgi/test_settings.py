@@ -112,7 +112,7 @@ def test_an_unknown_algorithm_is_a_problem_among_the_others(env_file: EnvFile) -
     assert problems_of(env_file("ALGORITHM=fairr\nALGORITHM_FALLBACK=magic\nVOLTAGE=0\n")) == [
         "VOLTAGE is '0'; it must be a number of volts above 0 and at most 1000 (phase voltage), e.g. VOLTAGE=240.0",
         "ALGORITHM is 'fairr': there is no such algorithm, did you mean fair?; "
-        f"it must be one of {known}, e.g. ALGORITHM=go",
+        f"it must be one of {known}, e.g. ALGORITHM=fair",
         "ALGORITHM_FALLBACK is 'magic': there is no such algorithm; it must be what decides if ALGORITHM gives no good "
         f"plan: one of {known}, e.g. ALGORITHM_FALLBACK=llf",
     ]
