@@ -12,7 +12,8 @@ import numpy as np
 
 from optivgi.algorithms import rates
 from optivgi.algorithms.network import Network
-from optivgi.algorithms.plain import Cells, is_plain
+from optivgi.algorithms.plain import is_plain
+from optivgi.algorithms.plain_few import cells_of
 from optivgi.model.problem import Bools, Floats, Ints, Problem
 
 DONE_KWH = 1e-6
@@ -174,7 +175,7 @@ class _Walk:
         if len(rows):
             self._share(0, self.lengths_s[0], rows)
         target = np.minimum(self.target, self.need)
-        cells = Cells(self.problem, self.network.room[0], self.need, target)
+        cells = cells_of(self.problem, self.network.room[0], self.need, target)
         return np.concatenate((self.power[:1].T, cells.powers(early_h)), axis=1)
 
     def _share(self, index: int, length_s: float, rows: Ints | None) -> None:

@@ -96,7 +96,7 @@ class Cells:
         required = (target - most * (ahead - stay)) / stay
         np.minimum(required, fluid, out=required)
         reserved = np.maximum(required, floor, out=required)
-        order = laxity.argsort()
+        order = laxity.argsort(kind="stable")
         order = order[asking[order]]
         used = np.add.accumulate(reserved[order])
         count = int(used.searchsorted(room + ROUNDING, side="right"))

@@ -130,8 +130,9 @@ def fill_groups(group: Ints, room: Floats, claim: Floats, low_kw: Floats, high_k
     """
     slope, offset = claim
     at = np.concatenate((low_kw - offset, high_kw - offset)) / np.concatenate((slope, slope))
-    twice = np.concatenate((group, group))
-    order = np.lexsort((at, twice))
+    twice = np.concatenate((group, group)).astype(np.int16)
+    order = at.argsort()
+    order = order[twice[order].argsort(kind="stable")]
     at, twice = at[order], twice[order]
     rate = np.cumsum(np.concatenate((slope, -slope))[order])
     filled = np.concatenate(([0.0], np.cumsum(rate[:-1] * (at[1:] - at[:-1]) * (twice[1:] == twice[:-1]))))
