@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from optivgi.algorithms.plain import DONE_KWH, ROUNDING, TINY_KW, Cells
+from optivgi.algorithms.plain import DONE_KWH, TINY_KW, Cells
+from optivgi.algorithms.rates import ROUNDING
 from optivgi.model.problem import Floats, Problem
 
 FEW = 12
