@@ -166,6 +166,16 @@ class Account:
         """Whether `installed` is all that the charger can have, apart from what is in flight."""
         return self.installed is not None and not self.doubtful and not self.fallback
 
+    @property
+    def refused_once(self) -> bool:
+        """Whether the last command was refused, and the one before was not: that may be a race with the transaction's end."""
+        return self.attempts.failures == 1 and not self.doubtful and not self.in_flight
+
+    @property
+    def under_way_kw(self) -> Iterator[float]:
+        """What was sent and is not known to be refused: it may be in force, or come into force."""
+        return (one.command.limit_kw for one in (*self.in_flight, *self.doubtful))
+
     def possible(self, fallback: Envelope) -> Iterator[Envelope]:
         """What each profile that the charger may have allows over time; `fallback` is what it allows without one."""
         if self.installed is not None:

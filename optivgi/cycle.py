@@ -388,6 +388,8 @@ def _account_for(record: CycleRecord, group: Group, plan: Plan | None, framing: 
     for refused in framing.refused:
         account = ledger.accounts.get((refused.station_id, refused.connector_id))
         beyond = account is not None and group.oversight.out_of_control(account.key, when.now)
+        if account is not None and account.online and account.refused_once and not beyond:
+            continue
         if account is not None and (beyond or ledger.stuck(account.key, when.at)):
             counted_kw = ledger.counted_kw(account.key, when)
             away = OutOfControl(refused.ev_id, refused.station_id, counted_kw, refused.reason)

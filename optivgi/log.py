@@ -98,6 +98,8 @@ class SiteLog:
     def __init__(self, groups: Sequence[str] = ("default",)) -> None:
         self._told = {group: _Told() for group in groups}
         self._failed: set[tuple[Key, Purpose]] = set()
+        self._refused_once: set[tuple[Key, Purpose]] = set()
+        """A single refusal may be a race with the end of the transaction, and is not told."""
 
     def event(self, event: Event) -> None:
         level = logging.INFO if event.action in TOLD_EVENTS else logging.DEBUG
@@ -118,9 +120,17 @@ class SiteLog:
         what = f"{command.limit_kw:.1f} kW for EV {command.ev_id}" if command.ev_id else "the safe start"
         where = f"{command.station_id} connector {command.connector_id}"
         if outcome.status is OutcomeStatus.ACCEPTED:
+            self._refused_once.discard(about)
             if about in self._failed:
                 self._failed.discard(about)
                 log.info("%s accepts %s", where, what)
+            return
+        if (
+            outcome.status is OutcomeStatus.REJECTED
+            and command.ev_id
+            and about not in self._refused_once | self._failed
+        ):
+            self._refused_once.add(about)
             return
         level = logging.DEBUG if about in self._failed else logging.WARNING
         self._failed.add(about)

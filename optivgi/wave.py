@@ -43,7 +43,8 @@ def next_commands(
     A cut is sent at once. A new EV gets a profile of its own at once, at its target or at whatever room is proven free. A
     raise is sent as far as the worst cases of all others leave room under every limit at every later moment, and never
     without `raises`; a profile of which half is over is sent anew on the same condition. Each ends in the connector's share
-    of `shares`. Connectors whose answer is awaited, or that are not asked again yet, are left alone.
+    of `shares`. Connectors whose answer is awaited, or that are not asked again yet, are left alone unless a limit needs them
+    lower than anything that is under way.
     """
     return _Wave(ledger, targets, limits, when, shares=shares, drops=drops or {}).commands(raises=raises)
 
@@ -85,20 +86,26 @@ class _Wave:
         for position, limit in enumerate(limits):
             for key in limit.weights:
                 self._over.setdefault(key, []).append(position)
-        self._wanted = {
+        wanted = {
             key: sendable(target_kw, account.unit, account.volts, account.min_kw)
             for key, target_kw in targets.items()
-            if (account := self._accounts.get(key)) is not None
-            and not account.in_flight
-            and not ledger.stuck(key, when.at)
+            if (account := self._accounts.get(key)) is not None and account.online
         }
+        busy = dict.fromkeys(key for key in wanted if self._accounts[key].in_flight or ledger.stuck(key, when.at))
+        self._wanted = {key: wanted_kw for key, wanted_kw in wanted.items() if key not in busy}
+        self._urgent = {
+            key: wanted[key]
+            for key in busy
+            if wanted[key] < min(self._accounts[key].under_way_kw, default=-math.inf) - NOISE
+        }
+        """Of those that are to be left alone, what would be lower than anything that is under way."""
         self._commands: dict[Key, PowerCommand] = {}
 
     def commands(self, *, raises: bool) -> tuple[PowerCommand, ...]:
         waiting = self._waiting()
         newcomers = [key for key in self._wanted if self._is_new(key)]
-        for key in self._cuts(waiting):
-            self._send(key, self._shaped(key, min(self._wanted[key], self._lasting[key]), self._when.wall_s))
+        for key, power_kw in self._cuts(waiting).items():
+            self._send(key, self._shaped(key, power_kw, self._when.wall_s))
         for key in sorted(newcomers, key=lambda key: (self._accounts[key].seen_at, key)):
             self._send(key, self._shaped(key, self._wanted[key], self._least_end(key)))
         self._lower_later()
@@ -112,21 +119,26 @@ class _Wave:
         account = self._accounts[key]
         return account.installed is None and not account.inherited
 
-    def _cuts(self, waiting: frozenset[Key]) -> list[Key]:
+    def _cuts(self, waiting: frozenset[Key]) -> dict[Key, float]:
         """Wanted powers below what may be allowed now, and profiles of which nobody knows whether they are there."""
-        cuts = [key for key in self._wanted if not self._is_new(key) and self._is_cut(key)]
-        sent = [key for key in cuts if key not in waiting]
-        after = dict(self._lasting) | {key: min(self._wanted[key], self._lasting[key]) for key in sent}
+        wanted = self._wanted | self._urgent
+        cuts = {
+            key: min(kw, self._lasting[key])
+            for key, kw in wanted.items()
+            if key in self._urgent or (not self._is_new(key) and self._is_cut(key, kw))
+        }
+        sent = {key: kw for key, kw in cuts.items() if key not in waiting and key in self._wanted}
+        after = self._lasting | sent
         needed = {
             key
             for limit in self._limits
             if sum(weight * after.get(key, 0.0) for key, weight in limit.weights.items()) > limit.capacity + NOISE
             for key in limit.weights
         }
-        return [key for key in cuts if key not in waiting or key in needed]
+        return {key: kw for key, kw in cuts.items() if key in sent or key in needed}
 
-    def _is_cut(self, key: Key) -> bool:
-        return not self._accounts[key].certain or self._wanted[key] < self._lasting[key] - NOISE
+    def _is_cut(self, key: Key, wanted_kw: float) -> bool:
+        return not self._accounts[key].certain or wanted_kw < self._lasting[key] - NOISE
 
     def _lower_later(self) -> None:
         """Profiles that allow too much together at some later moment go out anew if they then allow less: as planned from

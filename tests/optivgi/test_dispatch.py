@@ -176,6 +176,33 @@ def test_no_raise_while_the_worst_case_is_over_the_limit_even_within_an_evs_own_
     assert powers(desk.plan({"1": 4, "2": 5})) == {"2": 4.992}
 
 
+def test_a_limit_that_drops_does_not_wait_for_answers_to_what_was_sent_before() -> None:
+    desk = Desk(limit_kw=12).charging({"1": 4, "2": 4})
+    late = desk.plan({"1": 6, "2": 6})
+    assert powers(late) == {"1": 6.0, "2": 6.0}
+    assert desk.plan({"1": 5, "2": 5}) == (), "a mere change of mind waits"
+    desk.site = Site.single(LimitSeries.constant(6.0, ALWAYS, "site limit"))
+    cuts = desk.plan({"1": 3, "2": 3})
+    assert powers(cuts) == {"1": 3.0, "2": 3.0}
+    assert desk.plan({"1": 3, "2": 3}) == (), "once is enough"
+    desk.answer(cuts[0])
+    assert desk.ledger.worst_kw(("ST-1", 1), desk.when) == 6.0, "the raise may still arrive"
+    desk.answer(late[0], status=OutcomeStatus.UNKNOWN)
+    desk.at += 5
+    assert powers(desk.plan({"1": 3, "2": 3})) == {"1": 3.0}, "nobody knows which one came last"
+
+
+def test_a_station_that_just_failed_is_cut_at_once_when_a_limit_needs_it() -> None:
+    desk = Desk(limit_kw=12).charging({"1": 4, "2": 4})
+    desk.answer(*desk.plan({"1": 6, "2": 4}), status=OutcomeStatus.UNKNOWN)
+    desk.site = Site.single(LimitSeries.constant(6.0, ALWAYS, "site limit"))
+    assert powers(desk.plan({"1": 3, "2": 3})) == {"1": 3.0, "2": 3.0}
+    desk = Desk(limit_kw=12).charging({"1": 4, "2": 4})
+    desk.answer(*desk.plan({"1": 6, "2": 4}), status=OutcomeStatus.REJECTED)
+    desk.site = Site.single(LimitSeries.constant(6.0, ALWAYS, "site limit"))
+    assert powers(desk.plan({"1": 3, "2": 3})) == {"2": 3.0}, "it does not take profiles just now"
+
+
 def test_tiny_changes_are_not_sent_but_a_tiny_cut_that_a_limit_needs_is() -> None:
     desk = Desk(limit_kw=30).charging({"1": 6, "2": 6})
     assert desk.plan({"1": 5.95, "2": 6.05}) == ()

@@ -30,8 +30,8 @@ async def test_cycles_powers_and_outcomes_are_counted() -> None:
         room.csms.answers["ST-1"] = OutcomeStatus.REJECTED
         room.csms.failure = Unreachable("gone")
         room.limit.now_kw(20.0)
-        await room.passes(61)
-        assert value("optivgi_outcomes_total", group="default", status="Rejected") == 2
+        await room.passes(67)
+        assert value("optivgi_outcomes_total", group="default", status="Rejected") == 4
         assert (value("optivgi_read_failures_total", group="default") or 0) >= 1
         assert value("optivgi_uncontrolled_evs", group="default") == 1
         assert (value("optivgi_facts_age_seconds", group="default") or 0) > 60
