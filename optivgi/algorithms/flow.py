@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import product
 
 import numpy as np
 
+from optivgi.algorithms.few_sets import FEW, SETS, fair_among_few
 from optivgi.algorithms.maxflow import LARGEST, Wholes, exchange, maximum_flow, reachable
 from optivgi.algorithms.network import Forest, Network
 from optivgi.algorithms.rates import filled_to
@@ -26,9 +26,6 @@ Cut = tuple[Bools, Bools]
 """EVs [n] and limits in cells [M, J] on the source's side."""
 
 MOST_SETS = 16
-FEW = 8
-"""So few EVs that every set of them is looked at."""
-_SETS = {count: np.array(list(product((0.0, 1.0), repeat=count))) for count in range(1, FEW + 1)}
 
 
 def fair_energies(problem: Problem, network: Network, *, proven: bool = True) -> Floats:
@@ -42,8 +39,15 @@ def fair_energies(problem: Problem, network: Network, *, proven: bool = True) ->
     rows = np.flatnonzero(most_kwh > DONE_KWH)
     if len(rows):
         total = problem.need_kwh[rows] + problem.delivered_kwh[rows]
+        claim = np.stack((problem.priority[rows] * total, -problem.delivered_kwh[rows]))
+        if network.single and len(rows) <= FEW:
+            pairs = problem.stay_h[rows] * problem.max_kw[rows, None]
+            few = fair_among_few(pairs, network.room[0] * problem.hours, claim, most_kwh[rows], np.zeros(len(rows)))
+            if few is not None:
+                energy[rows] = few
+                return np.minimum(energy, problem.need_kwh)
         unit = most_kwh[rows].sum() / LARGEST
-        claim = np.stack((problem.priority[rows] * total, -problem.delivered_kwh[rows])) / unit
+        claim /= unit
         most = np.floor(most_kwh[rows] / unit).astype(np.int64)
         fair = _Decomposition(Forest.of(network.weight[:, rows] > 0), claim, most)
         energy[rows] = fair.solve(_whole(problem, network, rows, fair, unit), proven=proven) * unit
@@ -108,6 +112,9 @@ class _Decomposition:
         parts, reached, in_order = [whole], -np.inf, True
         while parts:
             part = parts.pop()
+            if cut_of == self._likely_cut and len(part.evs) <= FEW and (few := self._among_few(part)) is not None:
+                energy[part.evs] = few
+                continue
             offer, level = self._offer(part)
             cut = cut_of(part, offer)
             smaller = [] if cut is None else self._split(part, *cut)
@@ -118,6 +125,14 @@ class _Decomposition:
             in_order &= level >= reached - LEVEL_NOISE
             reached = max(reached, level)
         return energy, in_order
+
+    def _among_few(self, part: _Part) -> Wholes | None:
+        claim, room = self.claim[:, part.evs], np.where(part.on[0], part.room[0], LARGEST)
+        pairs, able, most, sure = (
+            each.astype(np.float64) for each in (part.pairs, room, self.most[part.evs], part.sure)
+        )
+        few = fair_among_few(pairs, able, claim, most, sure)
+        return None if few is None else np.floor(few + 1e-3).astype(np.int64)
 
     def _offer(self, part: _Part) -> tuple[Wholes, float]:
         """([n], what each gets at the common level that uses up the part's total; that level)."""
@@ -208,7 +223,7 @@ class _Decomposition:
     def _cut_among_few(self, part: _Part, asked: Wholes) -> Cut | None:
         """`_cut` by looking at every set of EVs: what it can carry is known in closed form, cell by cell."""
         evs, (limits, cells) = len(asked), part.on.shape
-        sets = _SETS[evs]
+        sets = SETS[evs]
         entry = self.forest.innermost[part.evs]
         room = np.where(part.on, part.room, LARGEST)
         inflow = np.zeros((limits, len(sets), cells))
