@@ -22,6 +22,8 @@ AMBITIONS = (1.0, 0.995, 0.99, 0.985, 0.98)
 """Parts of the targets that are tried one after the other: with less to do, turns fall otherwise."""
 REACHED = 0.006
 """A plan in which no EV (or, with many, the mean EV) is further from its target, as a part of its energy, is good enough."""
+FEW = 30
+"""With more EVs, two tries are enough."""
 SOME = 200
 """With more EVs, turns are so many that one way is as good as another."""
 
@@ -36,7 +38,7 @@ def powers_towards(problem: Problem, network: Network, targets: Targets) -> Floa
     target_kwh = targets(proven)
     many = len(problem.need_kwh) > SOME
     best, least = None, np.inf
-    for ambition in AMBITIONS:
+    for ambition in AMBITIONS if len(problem.need_kwh) <= FEW else AMBITIONS[:2]:
         policy = _policy(problem, network, target_kwh)
         power = forward(problem, network, policy, target_kwh=ambition * target_kwh)
         if not network.nested:
