@@ -18,6 +18,7 @@ from optivgi.model.ev import EV, Connector
 from optivgi.model.snapshot import RefusedEV, Snapshot
 from optivgi.model.units import is_aware
 from optivgi.model.wire import wire_minimum
+from optivgi.profile_form import in_kw
 from optivgi.translation.base import Outcome, OutcomeStatus, PowerCommand
 
 Key = tuple[str, int]
@@ -62,17 +63,31 @@ class Attempts:
 
 
 @dataclass(frozen=True, slots=True)
-class SafeStart:
-    """A connector and what its TxDefaultProfile allows: 0 for the hold, then a share.
+class Start:
+    """What a TxDefaultProfile allows: `start_kw` for the hold, then `share_kw`."""
 
-    `confirmed_kw` is the share that the station said it has (None: nobody knows), `doubtful_kw` one that it may have as
-    well. `stale` means that it is to be sent (again) even if the share has not changed.
+    start_kw: float
+    share_kw: float
+
+    @classmethod
+    def of(cls, command: PowerCommand, volts: float) -> Start:
+        schedule = command.profile.schedule
+        first, last = (in_kw(one.limit, schedule.unit, volts) for one in (schedule.periods[0], schedule.periods[-1]))
+        return cls(first, last)
+
+
+@dataclass(frozen=True, slots=True)
+class SafeStart:
+    """A connector and what its TxDefaultProfile allows.
+
+    `confirmed` is what the station said it has (None: nobody knows), `doubtful` what it may have as well. `stale` means
+    that it is to be sent (again) even if nothing has changed.
     """
 
     connector: Connector
-    confirmed_kw: float | None = None
-    doubtful_kw: float | None = None
-    in_flight_kw: float | None = None
+    confirmed: Start | None = None
+    doubtful: tuple[Start, ...] = ()
+    in_flight: Start | None = None
     stale: bool = True
     attempts: Attempts = Attempts()
 
@@ -80,25 +95,36 @@ class SafeStart:
         """The same with fresh facts. A reboot voids what was confirmed; a return only asks for it to be sent again."""
         old = self.connector
         if connector.booted_at != old.booted_at:
-            return replace(self, connector=connector, confirmed_kw=None, stale=True, attempts=Attempts())
+            return replace(self, connector=connector, confirmed=None, stale=True, attempts=Attempts())
         if connector.online and not old.online:
             return replace(self, connector=connector, stale=True, attempts=Attempts())
         return replace(self, connector=connector)
 
+    def sent(self, command: PowerCommand) -> SafeStart:
+        """From now on the station may have `command`."""
+        return replace(self, in_flight=Start.of(command, self.connector.volts))
+
     def learned(self, outcome: Outcome, at: float) -> SafeStart:
         """What became of a command to it."""
-        share_kw = outcome.command.limit_kw
+        start = Start.of(outcome.command, self.connector.volts)
         if outcome.status is OutcomeStatus.ACCEPTED:
-            return SafeStart(self.connector, confirmed_kw=share_kw, stale=False)
-        doubt = self.doubtful_kw if outcome.status in NOT_INSTALLED else max(share_kw, self.doubtful_kw or 0.0)
-        return replace(self, doubtful_kw=doubt, in_flight_kw=None, stale=True, attempts=self.attempts.failed(at))
+            return SafeStart(self.connector, confirmed=start, stale=False)
+        doubtful = self.doubtful if outcome.status in NOT_INSTALLED else tuple({*self.doubtful, start})
+        return replace(self, doubtful=doubtful, in_flight=None, stale=True, attempts=self.attempts.failed(at))
 
     @property
     def share_kw(self) -> float | None:
         """The most that it allows after the hold; None if nobody knows."""
-        if self.confirmed_kw is None:
-            return None
-        return max(self.confirmed_kw, self.doubtful_kw or 0.0, self.in_flight_kw or 0.0)
+        return None if self.confirmed is None else max(one.share_kw for one in self._possible())
+
+    @property
+    def start_kw(self) -> float:
+        """The most that it allows from the start, as far as anybody knows."""
+        return max((one.start_kw for one in self._possible()), default=0.0)
+
+    def _possible(self) -> Iterator[Start]:
+        yield from self.doubtful
+        yield from (one for one in (self.confirmed, self.in_flight) if one is not None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from optivgi.oversight_settings import OversightSettings
 from optivgi.profile_form import FormBook
 from optivgi.reconcile import Reconciler
 from optivgi.record import CycleRecord, EVDecision, FallBack, OutOfControl
-from optivgi.reserve import kept_free
+from optivgi.reserve import kept_free, proven, welcomed
 from optivgi.translation.base import Outcome, OutcomeStatus, PowerCommand, Translation
 from optivgi.wave import next_commands
 
@@ -74,6 +74,8 @@ class CycleSettings:
     oversight: OversightSettings = field(default_factory=OversightSettings)
     read_back: bool = True
     """Whether stations are asked what they have installed."""
+    reserved: int = 0
+    """At how many free connectors a car may have its minimum at once."""
 
     @property
     def lead_s(self) -> float:
@@ -92,7 +94,11 @@ class Group:
     snapshot: Snapshot | None = None
     peak: LimitSeries | None = None
     site: Site | None = None
+    unwatched: Site | None = None
+    """What holds while nobody watches."""
     shares: dict[Key, float] = field(default_factory=dict)
+    starts: dict[Key, float] = field(default_factory=dict)
+    """What a car is to have at once, at free connectors that were chosen for that."""
     targets: dict[Key, float] = field(default_factory=dict)
     drops: dict[Key, tuple[tuple[datetime, float], ...]] = field(default_factory=dict)
     """What is planned for each connector from known drops of limits on."""
@@ -128,8 +134,9 @@ async def run_cycle(group: Group, ports: Ports, settings: CycleSettings, reasons
     if group.snapshot is None:
         return record
     record.facts_age_s = group.snapshot.age_s(record.at)
-    unwatched = _asked(ports.base_load.least(group.name, whole), group.peak)
-    group.shares = safe_shares(unwatched, group.snapshot.connectors, when.now, DAY_S, settings.least_connectors)
+    group.unwatched = _asked(ports.base_load.least(group.name, whole), group.peak)
+    group.shares = safe_shares(group.unwatched, group.snapshot.connectors, when.now, DAY_S, settings.least_connectors)
+    group.starts = welcomed(group.unwatched, group.ledger, settings.reserved, when, group.oversight.reserves())
     framing = _frame(group, group.snapshot, room(group, group.site), settings, when)
     record.limit = _limit_in_force(group.site, framing.problem, when.now)
     watch.lap("frame")
@@ -206,9 +213,13 @@ def _asked(site: Site, peak: LimitSeries | None) -> Site:
 
 
 def room(group: Group, site: Site) -> Site:
-    """`site` as far as it may be used: without what EVs would take that come to stations which take no 0."""
+    """`site` as far as it may be used: without what EVs would take that come to stations which take no 0, and without what is
+    kept for those that are to begin at once."""
     connectors = () if group.snapshot is None else group.snapshot.connectors
-    return kept_free(site, connectors, group.oversight.reserves())
+    possible = group.ledger.free_starts()
+    wanted = {key: kw for key, kw in group.starts.items() if key not in group.ledger.accounts}
+    starts = {key: max(possible.get(key, 0.0), wanted.get(key, 0.0)) for key in {**possible, **wanted}}
+    return kept_free(kept_free(site, connectors, group.oversight.reserves()), connectors, starts, strict=True)
 
 
 def _frame(group: Group, snapshot: Snapshot, site: Site, settings: CycleSettings, when: Instant) -> Framing:
@@ -300,13 +311,22 @@ def next_wave(group: Group, settings: CycleSettings, clock: Clock) -> tuple[Powe
         *next_commands(
             ledger, group.targets, limits, when, shares=group.shares, drops=group.drops, raises=group.may_raise
         ),
-        *safe_start_commands(ledger, group.shares, when),
+        *safe_start_commands(ledger, group.shares, when, _starts(group, when)),
     )
     commands = tuple(group.oversight.wave(planned))
     for command in commands:
         ledger.sent(command, when)
         group.oversight.sent(command)
     return commands
+
+
+def _starts(group: Group, when: Instant) -> dict[Key, float]:
+    """What cars may have at once, where there is proven to be room."""
+    if group.unwatched is None or group.snapshot is None:
+        return {}
+    site = kept_free(group.unwatched, group.snapshot.connectors, group.oversight.reserves())
+    free = {key: kw for key, kw in group.starts.items() if key not in group.ledger.accounts}
+    return proven(site, group.ledger, free, when)
 
 
 async def deliver(

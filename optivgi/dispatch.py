@@ -6,10 +6,11 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 import numpy as np
 
-from optivgi.account import Account, Instant, Key
+from optivgi.account import Account, Instant, Key, Start
 from optivgi.envelope import Envelope
 from optivgi.ledger import Ledger
 from optivgi.model.charging_profile import ChargingProfile, Kind, Period, Purpose, RateUnit, Schedule
@@ -25,6 +26,7 @@ NOISE = 1e-9
 TX_DEFAULT_LEVEL = 0
 TX_LEVEL = 1
 DAY_S = 24 * 3600.0
+NO_STARTS: Mapping[Key, float] = MappingProxyType({})
 WAITING_SHARE = 0.01
 """Raises below the dead band are sent after all when together they are more than this part of a limit."""
 
@@ -114,25 +116,33 @@ def sendable(power_kw: float, unit: RateUnit, volts: float, min_kw: float) -> fl
     return sent_kw if sent_kw >= min_kw - NOISE else 0.0
 
 
-def safe_start_commands(ledger: Ledger, shares: Mapping[Key, float], when: Instant) -> tuple[PowerCommand, ...]:
-    """The TxDefaultProfiles that are to be sent now: where the station is connected and is not known to have its own."""
-    return tuple(
-        tx_default_command(entry.connector, shares[key], ledger.policy.hold_s)
+def safe_start_commands(
+    ledger: Ledger, shares: Mapping[Key, float], when: Instant, starts: Mapping[Key, float] = NO_STARTS
+) -> tuple[PowerCommand, ...]:
+    """The TxDefaultProfiles that are to be sent now: where the station is connected and is not known to have its own.
+
+    `starts` is what a car may have at once; 0 where there is nothing.
+    """
+    wanted = {
+        key: tx_default_command(entry.connector, shares[key], ledger.policy.hold_s, starts.get(key, 0.0))
         for key, entry in ledger.safe_starts.items()
-        if key in shares
-        and entry.connector.online
-        and entry.in_flight_kw is None
-        and entry.attempts.due <= when.at
-        and (entry.stale or entry.confirmed_kw != shares[key])
+        if key in shares and entry.connector.online and entry.in_flight is None and entry.attempts.due <= when.at
+    }
+    safe_starts = ledger.safe_starts
+    return tuple(
+        command
+        for key, command in wanted.items()
+        if safe_starts[key].stale or safe_starts[key].confirmed != Start.of(command, safe_starts[key].connector.volts)
     )
 
 
-def tx_default_command(connector: Connector, share_kw: float, hold_s: int) -> PowerCommand:
-    """The safe start: 0 for `hold_s` from the transaction's start, time enough for a TxProfile, then the share."""
+def tx_default_command(connector: Connector, share_kw: float, hold_s: int, start_kw: float = 0.0) -> PowerCommand:
+    """The safe start: `start_kw` for `hold_s` from the transaction's start, time enough for a TxProfile, then the share."""
     limit, sent_kw = wire_limit(share_kw, connector.unit, connector.volts)
+    first, first_kw = wire_limit(start_kw, connector.unit, connector.volts)
     phases = len(connector.phases)
-    held = (Period(0, 0.0, phases),) if hold_s > 0 or limit == 0 else ()
-    after = (Period(hold_s, limit, phases),) if limit > 0 else ()
+    held = (Period(0, first, phases),) if hold_s > 0 or limit == first else ()
+    after = (Period(hold_s if held else 0, limit, phases),) if limit != first else ()
     profile = ChargingProfile(
         profile_id=profile_id(connector.connector_id, TX_DEFAULT_LEVEL),
         stack_level=TX_DEFAULT_LEVEL,
@@ -140,7 +150,7 @@ def tx_default_command(connector: Connector, share_kw: float, hold_s: int) -> Po
         kind=Kind.RELATIVE,
         schedule=Schedule(connector.unit, (*held, *after)),
     )
-    return PowerCommand(connector.station_id, connector.connector_id, profile, sent_kw)
+    return PowerCommand(connector.station_id, connector.connector_id, profile, max(sent_kw, first_kw))
 
 
 def profile_id(connector_id: int, stack_level: int) -> int:

@@ -5,6 +5,7 @@ Times are seconds of the site's wall clock (since 1970), because that is what ch
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -62,9 +63,7 @@ class Envelope:
         """At each moment the most from `late_s` before it to `early_s` after: rises come early, drops late."""
         if len(self.starts) == 1:
             return self
-        moments = sorted(
-            {self.starts[0], *(s - early_s for s in self.starts[1:]), *(s + late_s for s in self.starts[1:])}
-        )
+        moments = sorted({-math.inf, *(s - early_s for s in self.starts[1:]), *(s + late_s for s in self.starts[1:])})
         return Envelope.of((moment, self.most(moment - late_s, moment + early_s)) for moment in moments)
 
     def over(self, moments: Floats) -> Floats:

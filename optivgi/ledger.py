@@ -43,7 +43,7 @@ class Policy:
 
     @property
     def hold_s(self) -> int:
-        """How long a new transaction stays at 0 under its TxDefaultProfile: longer than any TxProfile that was sent before
+        """How long a new transaction stays as it began under its TxDefaultProfile: longer than any TxProfile that was sent before
         it began."""
         return math.ceil(self.duration_s + self.margin_s) + 1
 
@@ -105,7 +105,7 @@ class Ledger:
         """From now on the station may have `command`."""
         key = command.station_id, command.connector_id
         if command.profile.purpose is Purpose.TX_DEFAULT:
-            self.safe_starts[key] = replace(self.safe_starts[key], in_flight_kw=command.limit_kw)
+            self.safe_starts[key] = self.safe_starts[key].sent(command)
         else:
             account = self.accounts[key]
             one = Sent.of(command, account.volts, when.now)
@@ -186,9 +186,16 @@ class Ledger:
         """What the charger allows without a TxProfile of ours: anything, if it is not known to start safely."""
         safe_start = self.safe_starts.get(account.key)
         share_kw = safe_start.share_kw if safe_start is not None else None
+        start_kw = safe_start.start_kw if safe_start is not None else 0.0
         if share_kw is None or (account.inherited and account.installed is None):
             return Envelope.constant(account.max_kw)
-        return Envelope.constant(0.0).until(self.hold_ends(account, when), Envelope.constant(share_kw))
+        return Envelope.constant(start_kw).until(self.hold_ends(account, when), Envelope.constant(share_kw))
+
+    def free_starts(self) -> dict[Key, float]:
+        """Connectors without a transaction at which a car would begin to charge at once, and how many kW that may be."""
+        return {
+            key: one.start_kw for key, one in self.safe_starts.items() if key not in self.accounts and one.start_kw > 0
+        }
 
     def hold_ends(self, account: Account, when: Instant) -> float:
         """When the TxDefaultProfile begins to allow the share, in seconds since 1970."""
@@ -259,9 +266,9 @@ class Ledger:
     def protected(self) -> bool:
         """Whether stations are connected, and a car starts safely at each of their connectors."""
         online = [entry for entry in self.safe_starts.values() if entry.connector.online]
-        return bool(online) and all(entry.confirmed_kw is not None and not entry.stale for entry in online)
+        return bool(online) and all(entry.confirmed is not None and not entry.stale for entry in online)
 
     @property
     def unprotected(self) -> tuple[Key, ...]:
         """Connectors at which, for all that is known, a car would start at full power."""
-        return tuple(key for key, entry in self.safe_starts.items() if entry.confirmed_kw is None)
+        return tuple(key for key, entry in self.safe_starts.items() if entry.confirmed is None)

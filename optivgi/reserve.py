@@ -1,20 +1,30 @@
-"""Room kept free for EVs that would begin to charge before anybody could stop them. Pure."""
+"""Room kept free for EVs that would begin to charge before anybody could stop them, or are to do so. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
-from optivgi.account import Key
+from optivgi.account import Instant, Key
+from optivgi.dispatch import DAY_S, NOISE, limits_at, strictest
+from optivgi.ledger import Ledger
 from optivgi.model.ev import Connector
 from optivgi.model.limit_series import LimitSeries, LimitStep
 from optivgi.model.site import Circuit, Site
+from optivgi.model.wire import wire_minimum
+
+MOST_OF_LIMIT = 0.5
+"""Cars that are not there yet have no more of a limit than this part of it."""
 
 
-def kept_free(site: Site, connectors: Iterable[Connector], reserves: Mapping[Key, float]) -> Site:
+def kept_free(
+    site: Site, connectors: Iterable[Connector], reserves: Mapping[Key, float], *, strict: bool = False
+) -> Site:
     """`site` with every limit lowered by what is reserved below it, in kW by connector.
 
-    A limit stays high enough for one EV at the largest reserved power: what may come must not keep all others waiting.
+    Unless `strict`, a limit stays high enough for one EV at the largest reserved power: what may come must not keep all
+    others waiting.
     """
     if not reserves:
         return site
@@ -30,8 +40,47 @@ def kept_free(site: Site, connectors: Iterable[Connector], reserves: Mapping[Key
             kept_kw[name] += reserve_kw
             kept_a[name] += reserve_kw * 1000 / connector.volts
             name = above[name]
-    least_kw = max(reserves.values())
+    least_kw = 0.0 if strict else max(reserves.values())
     return replace(site, circuits=tuple(_lowered(c, kept_kw, kept_a, least_kw) for c in site.circuits))
+
+
+def welcomed(site: Site, ledger: Ledger, count: int, when: Instant, taken: Collection[Key]) -> dict[Key, float]:
+    """At which `count` free connectors a car may have its minimum at once, and how many kW that is.
+
+    Where a car could begin already comes first, so that nothing changes without need. For those in `taken` there is room
+    already.
+    """
+    room_kw = strictest(site.root.limit, when.now, DAY_S)
+    left_kw = math.inf if room_kw is None else MOST_OF_LIMIT * room_kw
+    free = [
+        entry
+        for key, entry in ledger.safe_starts.items()
+        if key not in ledger.accounts and key not in taken and entry.connector.online
+    ]
+    chosen: dict[Key, float] = {}
+    for entry in sorted(free, key=lambda entry: (entry.start_kw <= 0, entry.connector.key)):
+        one = entry.connector
+        least_kw = wire_minimum(one.min_kw, one.unit, one.volts)
+        if len(chosen) < count and least_kw <= left_kw:
+            chosen[one.key] = least_kw
+            left_kw -= least_kw
+    return chosen
+
+
+def proven(site: Site, ledger: Ledger, starts: Mapping[Key, float], when: Instant) -> dict[Key, float]:
+    """Those of `starts` for which there is room whatever the chargers may be doing, now or later, and cars that come."""
+    possible = ledger.free_starts()
+    connectors = [entry.connector for entry in ledger.safe_starts.values()]
+    granted = {key: kw for key, kw in starts.items() if kw <= possible.get(key, 0.0) + NOISE}
+    counted = {key: ledger.counted_kw(key, when) for key in ledger.accounts}
+    for key, kw in starts.items():
+        if key not in granted:
+            taken = {**possible, **{k: max(w, possible.get(k, 0.0)) for k, w in granted.items()}, key: kw}
+            left = kept_free(site, connectors, taken, strict=True)
+            limits = limits_at(left, ledger.accounts.values(), when.now, DAY_S)
+            if all(sum(w * counted[k] for k, w in one.weights.items()) <= one.capacity > 0 for one in limits):
+                granted[key] = kw
+    return granted
 
 
 def _lowered(circuit: Circuit, kept_kw: Mapping[str, float], kept_a: Mapping[str, float], least_kw: float) -> Circuit:

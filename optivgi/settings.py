@@ -241,6 +241,8 @@ class OptimizerSettings(BaseSettings):
     profile_duration_s: int = _setting(
         0, "a whole number of seconds from 30 to 86400, or 0 for three times PLANNING_INTERVAL_S", ge=0, le=86_400
     )
+    safe_start: Literal["pause", "reserve"] = _text("pause", "pause or reserve")
+    safe_start_reserved: int = _setting(1, "a whole number of cars from 1 to 1000", ge=1, le=1000)
     dead_band_kw: float = _setting(0.1, "a number of kW from 0 to 100", ge=0, le=100)
     stale_hold_s: float = _setting(300.0, "a number of seconds from 0 to 86400", ge=0, le=86_400)
     adherence_s: float = _setting(20.0, "a number of seconds from 1 to 600", ge=1, le=600)

@@ -257,6 +257,7 @@ def _cycle_settings(settings: OptimizerSettings) -> CycleSettings:
         least_connectors=len(settings.station_ids) * settings.connectors_per_station,
         look_s=settings.meter_look_s,
         read_back=settings.read_back,
+        reserved=settings.safe_start_reserved if settings.safe_start == "reserve" else 0,
         oversight=OversightSettings(
             AdherenceSettings(adherence_s=settings.adherence_s, settle_s=settings.settle_s),
             UsageSettings(ramp_s=settings.ramp_s, tight_s=settings.stale_hold_s),

@@ -17,6 +17,7 @@ from optivgi.limits.env import ALWAYS
 from optivgi.model.charging_profile import Purpose, Schedule
 from optivgi.model.limit_series import LimitSeries
 from optivgi.model.site import Site
+from optivgi.reserve import kept_free, proven, welcomed
 from optivgi.testing import MOMENT, a_connector, a_snapshot, an_ev
 from optivgi.translation.base import Outcome, OutcomeStatus, PowerCommand
 from optivgi.wave import next_commands
@@ -25,6 +26,7 @@ SETTLE_S, LOOK_S, EV_MAX_KW = 5.0, 10.0, 7.2
 POLICY = Policy(settle_s=SETTLE_S, duration_s=45, dead_band_kw=0.1, skew_s=2.0)
 STATIONS = tuple(f"ST-{number}" for number in range(1, 7))
 NOISE_KW = 1e-6
+CONNECTORS = tuple(a_connector(station_id, max_kw=EV_MAX_KW) for station_id in STATIONS)
 
 stations = st.sampled_from(STATIONS)
 
@@ -127,6 +129,7 @@ class Dispatching(RuleBasedStateMachine):
 
     limit_kw = 8.0
     ahead_s = (0.0,) * len(STATIONS)
+    reserved = 0
 
     @initialize()
     def install_safe_starts(self) -> None:
@@ -158,19 +161,20 @@ class Dispatching(RuleBasedStateMachine):
         """Reads, plans and sends, as a cycle does."""
         if self.dead:
             return
-        connectors = [a_connector(station_id, max_kw=EV_MAX_KW) for station_id in STATIONS]
         evs = [
             an_ev(station_id, station_id=station_id, transaction_id=charger.transaction, arrival=self.since(charger))
             for station_id, charger in self.chargers.items()
             if charger.transaction is not None
         ]
         self.looked_at = self.at
-        self.ledger.observe(a_snapshot(*evs, connectors=connectors), self.when)
+        self.ledger.observe(a_snapshot(*evs, connectors=CONNECTORS), self.when)
         stuck = {key for key in self.ledger.accounts if self.ledger.stuck(key, self.at)}
         room_kw = max(0.0, self.limit_kw - sum(self.ledger.lasting_kw(key, self.when, ahead=True) for key in stuck))
+        self.starts = welcomed(self.site, self.ledger, self.reserved, self.when, ())
+        room_kw = max(0.0, room_kw - sum(self.starts.values()))
         free = sorted(key for key in self.ledger.accounts if key not in stuck)
         self.targets = self.shared_out(free, room_kw)
-        self.shares = safe_shares(self.site, connectors, self.when.now, DAY_S)
+        self.shares = safe_shares(self.site, CONNECTORS, self.when.now, DAY_S)
         self.send()
 
     def shared_out(self, free: list[Key], room_kw: float) -> dict[Key, float]:
@@ -186,10 +190,12 @@ class Dispatching(RuleBasedStateMachine):
         if self.dead:
             return
         self.ledger.tick(self.when)
-        limits = limits_at(self.site, self.ledger.accounts.values(), self.when.now, 0.0)
+        site = kept_free(self.site, CONNECTORS, self.ledger.free_starts(), strict=True)
+        limits = limits_at(site, self.ledger.accounts.values(), self.when.now, 0.0)
+        starts = proven(self.site, self.ledger, self.starts, self.when)
         commands = [
             *next_commands(self.ledger, self.targets, limits, self.when, shares=self.shares),
-            *safe_start_commands(self.ledger, self.shares, self.when),
+            *safe_start_commands(self.ledger, self.shares, self.when, starts),
         ]
         for command in commands:
             self.ledger.sent(command, self.when)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -74,6 +75,25 @@ def test_a_car_that_comes_when_control_is_dead_waits_until_everybody_else_is_dow
     assert drawn_kw(site) == [2.0] * 6
 
 
+def test_with_room_kept_for_one_car_that_one_begins_at_once_when_control_is_dead_and_the_next_one_waits() -> None:
+    site = DeadMan()
+    site.reserved = 1
+    site.install_safe_starts()
+    site.car_arrives("ST-6")
+    site.car_arrives("ST-5")
+    run(site, 60)
+    assert drawn_kw(site) == [0.0, 0.0, 0.0, 0.0, 7.2, pytest.approx(3.4, abs=0.1)]
+    site.dead = True
+    for station_id in STATIONS[:4]:
+        site.car_arrives(station_id)
+    site.at += 1.0
+    assert drawn_kw(site)[:4] == [1.4, 0.0, 0.0, 0.0]
+    for _ in range(POLICY.hold_s + 5):
+        site.at += 1.0
+        site.the_limit_holds()
+    assert drawn_kw(site) == [2.0] * 6
+
+
 def test_profiles_are_sent_again_once_in_a_third_of_their_time_and_nobody_notices() -> None:
     site = a_site(*STATIONS)
     before = {station_id: charger.tx for station_id, charger in site.chargers.items()}
@@ -131,9 +151,10 @@ days = st.builds(
 
 
 @settings(max_examples=300, deadline=None)
-@given(days)
-def test_whenever_control_dies_the_limit_holds_also_when_cars_come_after_that(day: Day) -> None:
+@given(days, st.sampled_from([0, 0, 2]))
+def test_whenever_control_dies_the_limit_holds_also_when_cars_come_after_that(day: Day, reserved: int) -> None:
     site = DeadMan()
+    site.reserved = reserved
     site.install_safe_starts()
     for second in range(day.dies + 220):
         site.dead = second >= day.dies

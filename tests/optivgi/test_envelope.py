@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from optivgi.envelope import Envelope, highest
@@ -29,10 +31,11 @@ def test_until_goes_over_to_another_one() -> None:
 
 def test_widened_drops_come_late_and_rises_early() -> None:
     envelope = Envelope((0, 60, 80), (5.0, 2.0, 3.0)).widened(5, 10)
-    assert envelope == Envelope((0, 70, 75), (5.0, 2.0, 3.0))
+    assert envelope == Envelope((-math.inf, 70, 75), (5.0, 2.0, 3.0))
 
 
 @given(ENVELOPES, MOMENTS, st.sampled_from([0.0, 5.0]), st.sampled_from([0.0, 10.0]))
+@example(Envelope((1.0, 6.0), (0.0, 1.4)), 0.0, 5.0, 0.0)
 def test_widened_is_the_most_around_each_moment(
     envelope: Envelope, moment: float, early_s: float, late_s: float
 ) -> None:
