@@ -12,6 +12,8 @@ PROOFS = 2
 """A station that was seen to follow so many cuts is taken at its word, until its meter says otherwise."""
 ASK_AFTER_S = 2.0
 """EVs follow a cut within a second or two: that is when a meter can first tell."""
+ASK_AGAIN_S = 10.0
+"""A meter that has not told by the end of the settling time is asked again this often."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from optivgi.model.units import is_aware
 from optivgi.model.wire import wire_minimum
 from optivgi.overload import Drawn
 from optivgi.oversight_settings import OversightSettings
-from optivgi.proof import ASK_AFTER_S, Cut
+from optivgi.proof import ASK_AFTER_S, ASK_AGAIN_S, Cut
 from optivgi.usage import Usage
 from optivgi.wake import Seen, Sleeper
 
@@ -64,9 +64,11 @@ class Watched:
                 self.ask_at = settled
 
     def asked(self, now: datetime, settings: AdherenceSettings) -> None:
-        """Its meter was asked, or had told already: it is asked once more if a cut is still not proven when it settled."""
-        again = self.cut and self.cut.confirmed_at + timedelta(seconds=settings.settle_s + SETTLED_S)
-        self.ask_at = again if again and again > now else None
+        """Its meter was asked, or had told already: it is asked again as long as a cut is not proven."""
+        self.ask_at = None
+        if self.cut is not None:
+            settled = self.cut.confirmed_at + timedelta(seconds=settings.settle_s + SETTLED_S)
+            self.ask_at = settled if settled > now else now + timedelta(seconds=ASK_AGAIN_S)
 
     def proves(self, measured_kw: float, measured_at: datetime, now: datetime, settings: AdherenceSettings) -> bool:
         """Whether a sample shows that the last cut is followed; a cut of which nothing will be known is forgotten."""
@@ -75,7 +77,7 @@ class Watched:
         followed = self.cut.is_followed(measured_kw, measured_at)
         if followed:
             self.ask_at = None
-        if followed or self.cut.is_over(measured_at, now, settings.settle_s, settings.adherence_s):
+        if followed or self.cut.is_over(measured_at, now, settings.settle_s, settings.fresh_s):
             self.cut = None
         return followed
 
@@ -116,7 +118,7 @@ class Watched:
         if self.ask_at is not None:
             yield self.ask_at
         if self.cut is not None:
-            yield self.cut.confirmed_at + timedelta(seconds=settings.adherence.adherence_s)
+            yield self.cut.confirmed_at + timedelta(seconds=settings.adherence.fresh_s)
         if (due := self.conduct.due(settings.adherence)) is not None:
             yield due
         if self.sleeper.since is not None and (due_s := self.sleeper.due_s(settings.wake)) is not None:

@@ -129,6 +129,18 @@ async def test_room_is_given_away_only_when_a_meter_has_shown_that_it_is_there()
         assert (AlarmKind.OVERDRAW, "1") in site.alarms()
 
 
+async def test_a_meter_that_told_lately_is_waited_for_and_asked_again_before_room_is_given_away() -> None:
+    async with Site().open() as site:
+        site.draws["1"] = lambda _: 7.2
+        await site.arrive(*evs(1))
+        await site.runs(60)
+        await site.arrive(*evs(2))
+        for _ in range(5):
+            await site.passes(10)
+            assert sum(site.drawn_kw().values()) <= 12.0
+        assert [one.wish for one in site.csms.asked if one.station_id == "ST-1"].count(Wish.METER) >= 4
+
+
 async def test_in_doubt_a_meter_is_asked_and_an_answer_is_acted_on_at_once() -> None:
     async with Site().open() as site:
         site.csms.fulfil = lambda wish: site.meter(wish.station_id.removeprefix("ST-"))
