@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from optivgi.account import Instant, Key
-from optivgi.dispatch import DAY_S, limits_at, safe_shares, safe_start_commands, sendable
+from optivgi.dispatch import DAY_S, Limit, limits_at, safe_shares, safe_start_commands, sendable
 from optivgi.errors import PlanningError, TranslationError
 from optivgi.ledger import Ledger, Policy
 from optivgi.limits.base import LimitSource, OneCircuit, SiteSource
@@ -222,6 +222,12 @@ def room(group: Group, site: Site) -> Site:
     return kept_free(kept_free(site, connectors, group.oversight.reserves()), connectors, starts, strict=True)
 
 
+def _limits(group: Group, site: Site, settings: CycleSettings, when: Instant) -> tuple[Limit, ...]:
+    """Every bound on what is allowed to the EVs that are there."""
+    accounts = group.ledger.accounts.values()
+    return limits_at(room(group, site), accounts, when.now, settings.lead_s, group.oversight.parts())
+
+
 def _frame(group: Group, snapshot: Snapshot, site: Site, settings: CycleSettings, when: Instant) -> Framing:
     """The problem of the EVs that can be commanded; the others are planned around at the worst that they may draw."""
     accounts, stuck = group.ledger.accounts, group.ledger.stuck
@@ -234,7 +240,8 @@ def _frame(group: Group, snapshot: Snapshot, site: Site, settings: CycleSettings
         if why:
             uncontrolled.append(RefusedEV(ev.ev_id, ev.station_id, ev.connector_id, ev.transaction_id, why))
         else:
-            evs.append(replace(ev, min_kw=account.min_kw) if ev.min_kw < account.min_kw <= ev.max_kw else ev)
+            sendable_ev = replace(ev, min_kw=account.min_kw) if ev.min_kw < account.min_kw <= ev.max_kw else ev
+            evs.append(group.oversight.planned(sendable_ev))
     return frame(
         replace(snapshot, evs=tuple(evs), refused=(*snapshot.refused, *uncontrolled)),
         site,
@@ -273,14 +280,16 @@ def _aim(group: Group, plan: Plan, framing: Framing, settings: CycleSettings, wh
     known drops of limits on."""
     accounts = group.ledger.accounts.values()
     drops = announced(framing.problem, plan, settings.lead_s)
-    group.drops = {account.key: drops[account.ev_id] for account in accounts if account.ev_id in drops}
     planned = dict(zip(framing.problem.ev_ids, plan.power_kw[:, 0].tolist(), strict=True))
-    group.targets = {
-        account.key: group.oversight.target_kw(
-            account.key, planned.get(account.ev_id, group.shares.get(account.key, 0.0)), when.now
-        )
-        for account in accounts
-    }
+    parts = group.oversight.parts()
+    group.drops, group.targets = {}, {}
+    for account in accounts:
+        part = parts.get(account.key, 1.0)
+        if account.ev_id in drops:
+            group.drops[account.key] = tuple((at, drawn_kw / part) for at, drawn_kw in drops[account.ev_id])
+        drawn_kw = planned.get(account.ev_id)
+        allowed_kw = group.shares.get(account.key, 0.0) if drawn_kw is None else drawn_kw / part
+        group.targets[account.key] = group.oversight.target_kw(account.key, allowed_kw, when.now)
 
 
 def hold(group: Group, settings: CycleSettings, when: Instant) -> None:
@@ -294,7 +303,7 @@ def hold(group: Group, settings: CycleSettings, when: Instant) -> None:
     group.targets = {key: group.targets.get(key, 0.0) for key in accounts}
     if group.site is None:
         return
-    limits = limits_at(room(group, group.site), accounts.values(), when.now, settings.lead_s)
+    limits = _limits(group, group.site, settings, when)
     if any(sum(w * group.targets[key] for key, w in limit.weights.items()) > limit.capacity for limit in limits):
         group.targets = {key: min(kw, group.shares.get(key, 0.0)) for key, kw in group.targets.items()}
 
@@ -306,7 +315,7 @@ def next_wave(group: Group, settings: CycleSettings, clock: Clock) -> tuple[Powe
     when = Instant.of(clock)
     ledger = group.ledger
     ledger.tick(when)
-    limits = limits_at(room(group, group.site), ledger.accounts.values(), when.now, settings.lead_s)
+    limits = _limits(group, group.site, settings, when)
     planned = (
         *next_commands(
             ledger, group.targets, limits, when, shares=group.shares, drops=group.drops, raises=group.may_raise
@@ -428,7 +437,7 @@ def fall_backs(ledger: Ledger, when: Instant) -> dict[str, FallBack]:
 def _decision(group: Group, ev: EV, reason: Reason, change: NextChange | None) -> EVDecision:
     account = group.ledger.accounts[ev.station_id, ev.connector_id]
     target_kw = sendable(group.targets[account.key], account.unit, account.volts, account.min_kw)
-    return EVDecision(ev, target_kw, reason, change)
+    return EVDecision(ev, target_kw, reason, change, group.oversight.parts().get(account.key, 1.0))
 
 
 def _limit_in_force(site: Site, problem: Problem, now: datetime) -> LimitStep | None:

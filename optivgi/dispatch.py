@@ -53,9 +53,12 @@ class Limit:
         return -turned.over(moments)
 
 
-def limits_at(site: Site, accounts: Iterable[Account], now: datetime, lead_s: float) -> tuple[Limit, ...]:
+def limits_at(
+    site: Site, accounts: Iterable[Account], now: datetime, lead_s: float, parts: Mapping[Key, float] | None = None
+) -> tuple[Limit, ...]:
     """Every bound: what is in force at some moment between `now` and `lead_s` later, so that cuts for a known drop are in
-    time, and what is known to be in force at each moment after that."""
+    time, and what is known to be in force at each moment after that. An EV in `parts` draws that part of what it is allowed."""
+    part = parts or {}
     below = _chains(site)
     members = [(account, below.get(account.circuit, (site.root.circuit_id,))) for account in accounts]
     limits: list[Limit] = []
@@ -63,12 +66,13 @@ def limits_at(site: Site, accounts: Iterable[Account], now: datetime, lead_s: fl
         here = [account for account, chain in members if circuit.circuit_id in chain]
         if circuit.limit is not None and strictest(circuit.limit, now, DAY_S) is not None:
             capacity = strictest(circuit.limit, now, lead_s)
-            weights = {account.key: 1.0 for account in here}
+            weights = {account.key: part.get(account.key, 1.0) for account in here}
             bound = math.inf if capacity is None else capacity
             limits.append(Limit(circuit.circuit_id, bound, weights, later=_in_force(circuit.limit, now)))
         if (room_a := circuit.room_a) is not None:
             for phase, phase_a in zip(PHASES, room_a, strict=True):
-                weights = {a.key: 1000 / a.volts for a in here if phase in a.phases or UNKNOWN_PHASE in a.phases}
+                on_it = [a for a in here if phase in a.phases or UNKNOWN_PHASE in a.phases]
+                weights = {a.key: 1000 / a.volts * part.get(a.key, 1.0) for a in on_it}
                 limits.append(Limit(circuit.circuit_id, phase_a, weights, phase))
     return tuple(limits)
 

@@ -16,7 +16,7 @@ from optivgi.adherence import Action, Sample, Stage, given, judged
 from optivgi.alarm import Alarm, AlarmKind
 from optivgi.allowance import Allowance
 from optivgi.model.charging_profile import Purpose
-from optivgi.model.ev import Connector
+from optivgi.model.ev import EV, Connector
 from optivgi.model.framing import EVState
 from optivgi.model.site import Site
 from optivgi.model.snapshot import Snapshot
@@ -26,6 +26,7 @@ from optivgi.overload import FOLLOW_S, Overload, overloads
 from optivgi.oversight_settings import OversightSettings, PausePolicy
 from optivgi.profile_form import Form, FormBook, Setting, Slot, reshaped
 from optivgi.proof import Trust
+from optivgi.proportion import compared
 from optivgi.station_model import Model
 from optivgi.translation.base import Outcome, OutcomeStatus, PowerCommand, StationRequest, Wish
 from optivgi.usage import Draw, held, silent_s, used
@@ -106,6 +107,20 @@ class Oversight:
         ended = {key: kw for key, kw in self._standing_in.items() if key not in self._watched}
         return {**ended, **drawn}
 
+    def parts(self) -> Mapping[Key, float]:
+        """Connectors whose EVs were proven to draw no more than such a part of what they are allowed. Whoever is in doubt
+        for another reason counts in full."""
+        if not self.settings.overbook:
+            return {}
+        counted = self.overdraws()
+        proven = ((key, one.proportion.part) for key, one in self._watched.items() if key not in counted)
+        return {key: part for key, part in proven if part is not None}
+
+    def planned(self, ev: EV) -> EV:
+        """`ev` as plans see it: its bounds are what it draws of what it is allowed."""
+        part = self.parts().get((ev.station_id, ev.connector_id), 1.0)
+        return replace(ev, min_kw=ev.min_kw * part, max_kw=ev.max_kw * part)
+
     def reserves(self) -> Mapping[Key, float]:
         """Free connectors at which an EV begins with so many kW at once, because their stations take no 0."""
         return {
@@ -124,7 +139,13 @@ class Oversight:
         if one is None:
             return state
         usable_kw = held(one.usage, silent_s(one.usage, now), state.allowed_kw, share_kw, self.settings.usage)
-        return replace(state, usable_kw=usable_kw, pausable=self._pauses(key))
+        part = self.parts().get(key, 1.0)
+        return replace(
+            state,
+            allowed_kw=None if state.allowed_kw is None else state.allowed_kw * part,
+            usable_kw=None if usable_kw is None else usable_kw * part,
+            pausable=self._pauses(key),
+        )
 
     def out_of_control(self, key: Key, now: datetime) -> str:
         """Why others are planned around what is drawn at `key`; empty if it can be planned."""
@@ -332,6 +353,8 @@ class Oversight:
             if one.proves(ev.measured_kw, ev.measured_at, now, settings.adherence):
                 self._trust.earned(key[0])
             draw = Draw(ev.measured_kw, ev.measured_at, one.allowance.least_kw(ramped, ev.measured_at))
+            if one.usage.seen_at is None or ev.measured_at > one.usage.seen_at:
+                one.proportion = compared(one.proportion, ev.measured_kw, draw.steady_kw, allowed_kw)
         before = one.conduct
         one.conduct, action = judged(before, sample, now, settings.adherence)
         if before.stage is Stage.OBEYS and before.since is not None and one.conduct.since is None:
@@ -383,6 +406,7 @@ class Oversight:
             {(alarm.kind, alarm.key) for alarm in self.alarms(now)},
             {key for key in self._connectors if not self._pauses(key)},
             {key: self._spike_kw(key) for key in self._watched},
+            self.parts(),
             {key: round(kw, 1) for key, kw in self.overdraws().items()},
         )
 

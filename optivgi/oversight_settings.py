@@ -31,6 +31,8 @@ class OversightSettings:
     usage: UsageSettings = field(default_factory=UsageSettings)
     wake: WakeSettings = field(default_factory=WakeSettings)
     pause: PausePolicy = PausePolicy.MINIMUM
+    overbook: bool = False
+    """Whether an EV that draws the same part of whatever it is allowed counts at that part."""
     asks: bool = True
     """Whether meters are asked when there is doubt, instead of waiting for what they tell by themselves."""
 

@@ -29,6 +29,8 @@ class EVDecision:
     reason: Reason
     next_change: NextChange | None = None
     """When the plan changes it, if nothing unforeseen happens."""
+    part: float = 1.0
+    """The most of it that the EV draws."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +90,14 @@ class CycleRecord:
 
     @property
     def allocated_kw(self) -> float:
-        return sum(decision.target_kw for decision in self.decisions)
+        return sum(decision.target_kw * decision.part for decision in self.decisions)
 
     @property
     def requested_kw(self) -> float:
         """What the EVs that still need energy would draw without a limit."""
-        return sum(decision.ev.max_kw for decision in self.decisions if decision.ev.energy_needed_kwh > 0)
+        return sum(
+            decision.ev.max_kw * decision.part for decision in self.decisions if decision.ev.energy_needed_kwh > 0
+        )
 
 
 class Observer(Protocol):

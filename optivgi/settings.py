@@ -250,6 +250,9 @@ class OptimizerSettings(BaseSettings):
         10.0, "a number of seconds from 1 to 3600, or 0 to look at meters only when planning", ge=0, le=3600
     )
     ramp_s: float = _setting(30.0, "a number of seconds from 0 to 600", ge=0, le=600)
+    overbook: bool = _text(
+        False, "true to give others what an EV leaves that draws the same part of whatever it is offered, or false"
+    )
     wake_attempts: int = _setting(3, "a whole number from 0 to 20", ge=0, le=20)
     pause_policy: PausePolicy = _text("minimum", "minimum, zero, inoperative or stop")
     read_back: bool = _text(True, "true, or false to never ask stations what they have installed")

@@ -63,10 +63,12 @@ def used(usage: Usage, draw: Draw, now: datetime, max_kw: float, settings: Usage
     It is not judged before it had time to ramp up, nor while its draw still grows, nor by a stale meter. An EV that uses
     what its probe allows gets twice as much more each time, until it can have its maximum.
     """
-    if usage.follows_offer or draw.steady_kw is None or (now - draw.measured_at).total_seconds() > settings.fresh_s:
+    if draw.steady_kw is None or (now - draw.measured_at).total_seconds() > settings.fresh_s:
         return usage
     if usage.seen_at is not None and draw.measured_at <= usage.seen_at:
         return usage
+    if usage.follows_offer:
+        return replace(usage, seen_at=draw.measured_at, last_kw=draw.measured_kw)
     seen = replace(usage, seen_at=draw.measured_at, last_kw=draw.measured_kw)
     growing = usage.last_kw is not None and draw.measured_kw > usage.last_kw + SAME_KW
     if usage.usable_kw is not None and draw.measured_kw >= usage.usable_kw - SAME_KW:

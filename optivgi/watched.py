@@ -15,6 +15,7 @@ from optivgi.model.wire import wire_minimum
 from optivgi.overload import Drawn
 from optivgi.oversight_settings import OversightSettings
 from optivgi.proof import ASK_AFTER_S, ASK_AGAIN_S, Cut
+from optivgi.proportion import Proportion
 from optivgi.usage import Usage
 from optivgi.wake import Seen, Sleeper
 
@@ -35,6 +36,7 @@ class Watched:
     allowance: Allowance
     conduct: Conduct = field(default_factory=Conduct)
     usage: Usage = field(default_factory=Usage)
+    proportion: Proportion = field(default_factory=Proportion)
     sleeper: Sleeper = field(default_factory=Sleeper)
     cut: Cut | None = None
     ask_at: datetime | None = None

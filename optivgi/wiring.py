@@ -74,6 +74,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("optivgi.wiring")
 
 DEFAULT_SCENARIO = "scenarios/default.json"
+DATABASE = "demo.sqlite3"
+"""The file of a demo's database; one that is there is used."""
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -263,6 +265,7 @@ def _cycle_settings(settings: OptimizerSettings) -> CycleSettings:
             UsageSettings(ramp_s=settings.ramp_s, tight_s=settings.stale_hold_s),
             WakeSettings(attempts=settings.wake_attempts),
             settings.pause_policy,
+            settings.overbook,
         ),
     )
 
@@ -305,7 +308,7 @@ async def demo_site(
         trace_file = trace_file or folder / "trace.csv"
     csms_settings = load_csms_settings().model_copy(
         update={
-            "database_url": f"sqlite:///{folder / 'demo.sqlite3'}",
+            "database_url": f"sqlite:///{folder / DATABASE}",
             "amqp_url": "",
             "bind_host": "127.0.0.1",
             "ocpp16_port": 0,

@@ -105,6 +105,10 @@ class Link(ChargePoint):  # type: ignore[misc]
         finally:
             self._waiting_for = None
             self._applied.set()
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            # Until Python 3.12 asyncio.wait_for forgets a cancellation that comes together with the answer.
+            raise asyncio.CancelledError
 
     async def route_message(self, raw_msg: str | bytes) -> None:
         """Handles one frame; one that is no OCPP-J message is dropped, as OCPP 1.6 cannot answer it."""

@@ -17,14 +17,16 @@ from optivgi.model.clock import Clock
 from optivgi.settings import load_settings
 from optivgi.wiring import DemoSite, demo_site
 
-SPEED = 120.0
+SPEED = 150.0
 READY_WITHIN_S = 60.0
 SAFE_START_WITHIN_S = 2.0
 """Real seconds; faulty stations may never have one."""
 LATE_S = 60.0
 """Site seconds after the last departure at which a station that still has something to say is not waited for."""
-MOST_BACKLOG, SLOWER, FASTER = 3, 0.6, 1.25
-LOOK_S = 0.05
+BOOT_PACE, BUSY_PACE = 0.1, 0.15
+SLOWER, HESITANT, FASTER = 0.8, 1.05, 1.2
+"""How time gives way and comes back, from look to look."""
+LOOK_S, LATE_LOOK_S = 0.005, 0.012
 FIRST_ALARM_LEVEL = logging.WARNING
 
 
@@ -77,6 +79,7 @@ async def play(file: Path, folder: Path, speed: float = SPEED, changes: Mapping[
     with _heard(clock) as heard:
         async with demo_site(folder, settings, clock, file, trace) as site, asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(site.scheduler.run()), tasks.create_task(site.fleet.run())]
+            clock.pace = BOOT_PACE
             async with asyncio.timeout(READY_WITHIN_S):
                 await site.fleet.ready.wait()
                 await _ready_or_tired(site)
@@ -105,13 +108,24 @@ async def _ready_or_tired(site: DemoSite) -> None:
 
 
 async def _until_done(site: DemoSite, clock: ScaledClock, began: datetime) -> None:
-    """Until the last EV has gone and the CSMS was told, or LATE_S after that should have been."""
+    """Until the last EV has gone and the CSMS was told, or LATE_S after that should have been.
+
+    Time gives way to a machine that cannot keep up, and is slow when commands are on their way, so that messages take about
+    as long as they do at a site; answers that do not come are not waited for.
+    """
     last = began + timedelta(seconds=site.scenario.duration_s + LATE_S)
+    loop, sending = asyncio.get_running_loop(), 0
     while not site.fleet.done.is_set() and clock.now() < last:
-        site.fleet.observe()
-        clock.pace *= SLOWER if site.fleet.backlog > MOST_BACKLOG else FASTER
+        asleep = loop.time()
         with suppress(TimeoutError):
             await asyncio.wait_for(site.fleet.done.wait(), LOOK_S)
+        before, sending = sending, site.scheduler.sending
+        if site.fleet.backlog > 1 or loop.time() - asleep > LATE_LOOK_S:
+            clock.pace *= SLOWER
+        elif sending > before:
+            clock.pace = min(clock.pace, BUSY_PACE)
+        else:
+            clock.pace *= HESITANT if sending else FASTER
 
 
 class _Ear(logging.Handler):

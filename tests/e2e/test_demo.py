@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -13,6 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from optivgi.demo import DemoOptions, run
+from optivgi.errors import OptiVGIError
+from optivgi.settings import load_settings
+from tests.e2e.conftest import ScenarioFile
 
 pytestmark = pytest.mark.e2e
 
@@ -126,8 +132,9 @@ def peak_memory_mb(pid: int) -> float:
     return next((int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM:")), 0.0)
 
 
-def test_another_algorithm_passes_too(tmp_path: Path) -> None:
-    process, facts = run_demo(tmp_path, "--algorithm", "pulp", "--speed", "120")
+def test_another_algorithm_passes_too(tmp_path: Path, scenario_file: ScenarioFile) -> None:
+    scenario = scenario_file(evs=6, every_s=10, stay_s=150)
+    process, facts = run_demo(tmp_path, "--algorithm", "pulp", "--speed", "90", "--scenario", scenario)
     assert process.returncode == 0, process.stdout + process.stderr
     assert max(power_kw for _, power_kw in kilowatts(facts)) <= 30.0
 
@@ -138,8 +145,9 @@ def test_all_evs_at_once_never_pass_the_limit(tmp_path: Path) -> None:
     assert max(power_kw for _, power_kw in kilowatts(facts)) <= 30.0
 
 
-def test_without_curtailment_the_verdict_is_fail(tmp_path: Path) -> None:
-    process, facts = run_demo(tmp_path, "--limit", "100", "--speed", "120")
+def test_without_curtailment_the_verdict_is_fail(tmp_path: Path, scenario_file: ScenarioFile) -> None:
+    scenario = scenario_file(evs=6, every_s=10, stay_s=150)
+    process, facts = run_demo(tmp_path, "--limit", "100", "--speed", "90", "--scenario", scenario)
     assert process.returncode == 1
     failed = [check["number"] for check in facts["checks"] if not check["passed"]]
     assert failed == [4], "a site with room for all has nothing to curtail"
@@ -148,17 +156,21 @@ def test_without_curtailment_the_verdict_is_fail(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--limit", "-3"], "--limit is -3"),
-        (["--limit", "nan"], "--limit is nan"),
-        (["--speed", "0"], "speed is 0"),
-        (["--scenario", "no-such.json"], "no-such.json"),
-        (["--algorithm", "magic"], "magic"),
+        (DemoOptions(limit_kw=-3), "--limit is -3"),
+        (DemoOptions(limit_kw=math.nan), "--limit is nan"),
+        (DemoOptions(speed=0), "speed is 0"),
     ],
 )
-def test_a_senseless_option_is_named_and_exits_2(tmp_path: Path, options: list[str], said: str) -> None:
+def test_a_senseless_number_is_named(options: DemoOptions, said: str) -> None:
+    with pytest.raises(OptiVGIError, match=said):
+        run(options, load_settings(None))
+
+
+@pytest.mark.parametrize("options", [["--scenario", "no-such.json"], ["--algorithm", "magic"]])
+def test_a_senseless_option_is_named_and_the_command_exits_2(tmp_path: Path, options: list[str]) -> None:
     process, _ = run_demo(tmp_path, *options)
     assert process.returncode == 2
-    assert said in process.stderr
+    assert options[1] in process.stderr
     assert "Traceback" not in process.stderr
 
 

@@ -313,6 +313,35 @@ async def test_what_an_ev_does_not_use_others_get_within_two_cycles_and_it_gets_
         assert site.drawn_kw() == pytest.approx({"1": 6.0, "2": 6.0}, abs=0.05)
 
 
+async def test_when_overbooking_an_ev_that_always_draws_half_counts_at_half_until_it_draws_more() -> None:
+    async with Site(oversight=settings(overbook=True)).open() as site:
+        site.draws["1"] = lambda kw: min(kw, 7.2) / 2
+        await site.arrive(*evs(1, 2, 3))
+        for _ in range(40):
+            await site.runs(10)
+            assert sum(site.drawn_kw().values()) <= 12.0
+        assert sum(site.drawn_kw().values()) >= 0.98 * 12.0
+        assert site.drawn_kw()["1"] == pytest.approx(3.6, abs=0.1)
+        site.draws["1"] = obeys
+        site.meter("1")
+        site.source.push("MeterValues", "ST-1")
+        await site.passes(8)
+        assert sum(site.drawn_kw().values()) <= 12.0
+        for _ in range(30):
+            await site.runs(10)
+            assert sum(site.offered_kw().values()) <= 12.0
+        assert site.offered_kw() == pytest.approx({"1": 4.0, "2": 4.0, "3": 4.0}, abs=0.05)
+
+
+async def test_without_overbooking_what_is_allowed_never_adds_up_to_more_than_the_limit() -> None:
+    async with Site().open() as site:
+        site.draws["1"] = lambda kw: min(kw, 7.2) / 2
+        await site.arrive(*evs(1, 2, 3))
+        for _ in range(40):
+            await site.runs(10)
+            assert sum(site.offered_kw().values()) <= 12.0
+
+
 TAKES: dict[str, Callable[[ChargingProfile], bool]] = {
     "watts only": lambda one: one.schedule.unit is RateUnit.W,
     "stack level 0 only": lambda one: one.stack_level == 0,

@@ -80,6 +80,7 @@ def test_an_ev_that_draws_a_part_of_whatever_it_may_is_left_alone() -> None:
         meter.sample(meter.may_kw / 2, meter.may_kw)
     assert meter.usage.follows_offer
     assert meter.may_kw == MAX_KW
+    assert silent_s(meter.usage, meter.at) == 0, "its meter goes on telling"
 
 
 def test_silence_holds_an_ev_where_it_is_then_brings_it_to_its_safe_share_and_never_loosens() -> None:
