@@ -21,7 +21,7 @@ from optivgi.model.problem import Bools, Floats, Ints, Problem
 
 DONE_KWH = 1e-6
 NOISE_H = 1e-9
-LEVEL_NOISE = 1e-9
+LEVEL_NOISE = 1e-6
 Cut = tuple[Bools, Bools]
 """EVs [n] and limits in cells [M, J] on the source's side."""
 
@@ -112,39 +112,46 @@ class _Decomposition:
         parts, reached, in_order = [whole], -np.inf, True
         while parts:
             part = parts.pop()
-            if cut_of == self._likely_cut and len(part.evs) <= FEW and (few := self._among_few(part)) is not None:
-                energy[part.evs] = few
-                continue
-            offer, level = self._offer(part)
-            cut = cut_of(part, offer)
-            smaller = [] if cut is None else self._split(part, *cut)
-            if smaller:
-                parts += smaller[::-1]
-                continue
-            energy[part.evs] = offer
-            in_order &= level >= reached - LEVEL_NOISE
-            reached = max(reached, level)
+            given = self._among_few(part) if cut_of == self._likely_cut and len(part.evs) <= FEW else None
+            if given is None:
+                given = self._offer(part)
+                cut = cut_of(part, given)
+                smaller = [] if cut is None else self._split(part, *cut)
+                if smaller:
+                    parts += smaller[::-1]
+                    continue
+            energy[part.evs] = given
+            lowest, highest = self._levels(part.evs, given)
+            in_order &= lowest >= reached - LEVEL_NOISE
+            reached = max(reached, highest)
         return energy, in_order
 
+    def _levels(self, evs: Ints, energy: Wholes) -> tuple[float, float]:
+        """The lowest level of those who do not get all they want, and the highest of those who get anything."""
+        slope, offset = self.claim[:, evs]
+        levels = (energy - offset) / slope
+        lowest = levels[energy < self.most[evs] - 1].min(initial=np.inf)
+        return float(lowest), float(levels[energy > 1].max(initial=-np.inf))
+
     def _among_few(self, part: _Part) -> Wholes | None:
-        claim, room = self.claim[:, part.evs], np.where(part.on[0], part.room[0], LARGEST)
+        """[n], what each gets, by looking at every set of them; None if that does not tell."""
+        room = np.where(part.on[0], part.room[0], LARGEST)
         pairs, able, most, sure = (
             each.astype(np.float64) for each in (part.pairs, room, self.most[part.evs], part.sure)
         )
-        few = fair_among_few(pairs, able, claim, most, sure)
+        few = fair_among_few(pairs, able, self.claim[:, part.evs], most, sure)
         return None if few is None else np.floor(few + 1e-3).astype(np.int64)
 
-    def _offer(self, part: _Part) -> tuple[Wholes, float]:
-        """([n], what each gets at the common level that uses up the part's total; that level)."""
+    def _offer(self, part: _Part) -> Wholes:
+        """[n], what each gets at the common level that uses up the part's total."""
         most = self.most[part.evs]
         if part.total >= most.sum():
-            return most, np.inf
+            return most
         claim = self.claim[:, part.evs]
         low, high = part.sure.astype(np.float64), most.astype(np.float64)
         room = max(float(part.total), low.sum())
-        level, given = filled_to(room, claim, low, high)
-        offer: Wholes = np.floor(given + 1e-3).astype(np.int64)
-        return offer, level
+        offer: Wholes = np.floor(filled_to(room, claim, low, high)[1] + 1e-3).astype(np.int64)
+        return offer
 
     def _likely_cut(self, part: _Part, offer: Wholes) -> Cut | None:
         """`_cut` among the sets of EVs that cannot get what they are offered after some cell; None may be wrong.

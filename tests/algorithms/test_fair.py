@@ -126,3 +126,42 @@ def test_a_process_that_plans_fairly_on_one_circuit_does_not_load_a_solver() -> 
         "sys.exit(any(name in sys.modules for name in ('pulp', 'highspy')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("needs", "delivered", "priorities", "steps"),
+    [
+        pytest.param((2.0, 2.0, 20.0), (0, 5.0, 0), (1, 1, 1), ((0, 2.0), (0.5, 4.0), (1.75, 1.0)), id="full-and-poor"),
+        pytest.param(
+            (0.05, 20.0, 20.0, 60.0, 0.05),
+            (5.0, 0, 0, 0, 0),
+            (1, 1, 1, 3, 1),
+            ((0, 6.0), (1.75, 1.0), (3, 0.0)),
+            id="late",
+        ),
+    ],
+)
+def test_a_likely_cut_that_is_not_the_minimum_is_found_out(
+    needs: tuple[float, ...],
+    delivered: tuple[float, ...],
+    priorities: tuple[float, ...],
+    steps: tuple[tuple[float, float], ...],
+) -> None:
+    arrive_h = {3: (0.0, 0.0, 0.75), 5: (0.0, 0.0, 0.0, 0.75, 2.5)}[len(needs)]
+    those = [
+        ev(
+            str(n),
+            arrival=NOW + hours(arrive_h[n] or -2.0),
+            departure=None,
+            energy_needed_kwh=needs[n],
+            delivered_kwh=float(delivered[n]),
+            priority=float(priorities[n]),
+            min_kw=0.0,
+            max_kw=3.6,
+        )
+        for n in range(len(needs))
+    ]
+    case = problem(those, limit(*steps))
+    network = Network.of(case)
+    by_program = energies.fair_energies(case, network, with_highs)
+    assert flow.fair_energies(case, network, proven=False) == pytest.approx(by_program, abs=2e-4)
