@@ -176,6 +176,7 @@ async def _read(group: Group, ports: Ports) -> str:
         _take_in(group, snapshot, Instant.of(ports.clock))
     else:
         group.reconciler.lost_sight()
+        group.ledger.lost_sight()
     if not isinstance(limit, TranslationError):
         group.peak = limit
     failed = next((result for result in (snapshot, limit) if isinstance(result, TranslationError)), None)

@@ -57,8 +57,14 @@ class Ledger:
     safe_starts: dict[Key, SafeStart] = field(default_factory=dict)
     observed: bool = False
     """Whether anything was ever read."""
+    blind: bool = False
+    """Whether the last attempt to read failed."""
     overdrawn: dict[Key, float] = field(default_factory=dict)
     """Connectors whose meters show more than their profiles allow, and how much they count at least."""
+
+    def lost_sight(self) -> None:
+        """Nothing could be read: what failed meanwhile is tried again at once when it can, for it was not the stations' fault."""
+        self.blind = True
 
     def observe(self, snapshot: Snapshot, when: Instant) -> None:
         """Takes in a fresh read: who came, who left, which stations are there or booted again, what meters say."""
@@ -68,6 +74,8 @@ class Ledger:
             known = self.accounts.get(key)
             same = known is not None and known.transaction_id == fresh.transaction_id
             account = known.continued(fresh) if known is not None and same else fresh
+            if self.blind:
+                account = replace(account, attempts=Attempts())
             if key in doubtful and account.installed is not None:
                 account = replace(account, fallback=True, attempts=Attempts())
             present[key] = account
@@ -76,7 +84,7 @@ class Ledger:
             if account.transaction_id == ev.transaction_id:
                 present[account.key] = account.metered(ev, self._installed_kw(account, when) or 0.0)
         self.accounts = present
-        self.observed = True
+        self.observed, self.blind = True, False
 
     def _observe_connectors(self, snapshot: Snapshot) -> frozenset[Key]:
         """Updates safe starts; the answer is the connectors whose stations came back and may have lost profiles."""
@@ -84,7 +92,8 @@ class Ledger:
         known, self.safe_starts = self.safe_starts, {}
         for connector in snapshot.connectors:
             old = known.get(connector.key)
-            self.safe_starts[connector.key] = SafeStart(connector) if old is None else old.seen(connector)
+            safe_start = SafeStart(connector) if old is None else old.seen(connector)
+            self.safe_starts[connector.key] = replace(safe_start, attempts=Attempts()) if self.blind else safe_start
             if old is not None:
                 back = connector.online and not old.connector.online
                 if back or connector.booted_at != old.connector.booted_at:

@@ -176,6 +176,21 @@ async def test_an_unreachable_csms_keeps_its_last_evs_and_raises_nothing() -> No
         assert {ev: kw for ev, kw in room.allowed_kw().items() if ev != "1"} == dict.fromkeys("2345", 7.2)
 
 
+async def test_stations_are_asked_again_at_once_when_the_csms_is_back() -> None:
+    async with ControlRoom().open() as room:
+        await room.arrive(*evs(1, 2))
+        room.csms.failure = Unreachable("gone")
+        room.csms.answers["ST-1"] = OutcomeStatus.FAILED
+        room.limit.now_kw(10.0)
+        await room.passes(100, 5)
+        room.csms.failure = None
+        del room.csms.answers["ST-1"]
+        room.source.push("BootNotification", "ST-2")
+        sent = len(room.csms.sent)
+        await room.passes(2)
+        assert "ST-1" in {command.station_id for command in room.csms.sent[sent:]}
+
+
 async def test_reading_again_is_tried_with_growing_patience() -> None:
     async with ControlRoom().open() as room:
         room.csms.failure = Unreachable("gone")
