@@ -228,12 +228,13 @@ class _Walk:
         one more at its minimum, so that no power is left over.
         """
         limits = cell.limits
-        fluid = limits.fill(claim.level, np.zeros(len(floor)), wanted)
+        required = (cell.target_kwh - cell.max_kw * cell.hours_after) / cell.stay_h
+        urgent = np.minimum(np.maximum(required, 0.0), wanted)
+        fluid = limits.fill(claim.level, urgent if limits.fit(urgent) else np.zeros(len(floor)), wanted)
         runs = fluid >= floor - TINY_KW
         kept = self._kept(cell, here)
         if kept is None and (runs | (fluid <= TINY_KW)).all():
             return fluid
-        required = (cell.target_kwh - cell.max_kw * cell.hours_after) / cell.stay_h
         rank = np.where(runs, 3, 4)
         asked = fluid > TINY_KW
         if kept is not None:

@@ -16,8 +16,12 @@ Targets = Callable[[bool], Floats]
 """[S] kWh; proven, or such that powers that reach them are the proof."""
 
 NOISE_H = 1e-9
-EARLY_H = 1.0
-"""Steady powers complete targets this much before departures, because people leave early as often as late."""
+EARLY_H = (1.0, 0.5, 0.25, 0.0)
+"""Steady powers complete targets this much before departures, as far as they fit, because people leave early as often as late."""
+EVEN_OUT_H = 1.0
+"""In the cell that is acted on, differences of laxity are evened out over this time: in less, every new meter reading would
+turn powers upside down.
+"""
 AMBITIONS = (1.0, 0.995, 0.99, 0.985, 0.98)
 """Parts of the targets that are tried one after the other: with less to do, turns fall otherwise."""
 REACHED = 0.006
@@ -58,7 +62,7 @@ def powers_towards(problem: Problem, network: Network, targets: Targets) -> Floa
 
 
 def _policy(problem: Problem, network: Network, target_kwh: Floats) -> LevelPolicy:
-    for early_h in (EARLY_H,) if network.single else (EARLY_H, 0.0):
+    for early_h in EARLY_H:
         if _steady_fits(problem, network, target_kwh, early_h):
             return OnTrack(early_h)
     return LeastLaxity()
@@ -82,7 +86,8 @@ class LeastLaxity(LevelPolicy):
     def claim(self, cell: Cell, low_kw: Floats, high_kw: Floats) -> Claim:
         del low_kw, high_kw
         level = np.empty((2, len(cell.max_kw)))
-        np.divide(cell.max_kw, cell.stay_h, out=level[0])
+        window_h = cell.stay_h if cell.index else np.maximum(cell.stay_h, EVEN_OUT_H)
+        np.divide(cell.max_kw, window_h, out=level[0])
         np.multiply(level[0], -cell.laxity_h, out=level[1])
         return Claim(level, everyone=False)
 

@@ -165,3 +165,15 @@ def test_a_likely_cut_that_is_not_the_minimum_is_found_out(
     network = Network.of(case)
     by_program = energies.fair_energies(case, network, with_highs)
     assert flow.fair_energies(case, network, proven=False) == pytest.approx(by_program, abs=2e-4)
+
+
+@pytest.mark.parametrize("limit_kw", [12.0, 30.0, 36.0])
+def test_small_differences_in_what_meters_say_make_small_differences_in_power(limit_kw: float) -> None:
+    told = (0.0, 0.01, 0.02, 0.05, 0.08, 0.1)
+    those = [
+        ev(f"{n}", departure=None, energy_needed_kwh=40.0 - kwh, delivered_kwh=kwh, max_kw=7.2)
+        for n, kwh in enumerate(told)
+    ]
+    power = algorithm("fair")(problem(those, limit_kw)).power_kw[:, 0]
+    assert power.sum() == pytest.approx(limit_kw)
+    assert np.ptp(power) <= 0.2
