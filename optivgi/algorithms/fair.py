@@ -35,17 +35,13 @@ class Fair(Algorithm):
         return explained(problem, self.name, powers_towards(problem, network, fair))
 
 
-FLOW_CELLS = 32
-LP_CELLS = 10
-"""Targets of large sites are found on a coarser grid: optimistic by a few thousandths, which powers then put right."""
-LARGE = 60
+LP_CELLS = 9
+"""Linear programs find targets on a coarser grid: optimistic by a few thousandths, which powers then put right."""
 
 
 def targets(problem: Problem, network: Network, *, proven: bool = True) -> Floats:
     """[S] kWh, the fair energies."""
-    if not network.nested or (len(problem.ev_ids) > LARGE and not network.single):
-        problem = problem.coarser(FLOW_CELLS if network.nested else LP_CELLS)
-        network = Network.of(problem)
     if network.nested:
         return flow.fair_energies(problem, network, proven=proven)
-    return energies.fair_energies(problem, network, with_highs)
+    coarse = problem.coarser(LP_CELLS)
+    return energies.fair_energies(coarse, Network.of(coarse), with_highs)

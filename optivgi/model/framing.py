@@ -182,6 +182,8 @@ def problem_of(
         leaving = Departures.of(departure_s, evs.need_kwh, evs.max_kw)
         return leaving.telling(at_s, np.minimum(root_kw, asked_kw))
 
+    if len(site.circuits) > 1 or site.circuits[0].limit_a is not None:
+        settings = settings.of_many_limits()
     edges_s = horizon.edges(evs.arrival_s, departure_s, changes_s, settings, telling)
     limit_kw, limit_a = _limits(site, now, edges_s, parent, taken)
     stay_h = horizon.stays(evs.arrival_s, departure_s, edges_s)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -39,6 +39,12 @@ class GridSettings:
     longest_horizon_s: float = 48 * 3600.0
     most_cells: int = 50
     most_entries: int = 40_000
+    most_cells_of_many_limits: int = 28
+    """Where there are circuits below the first, or limits in amperes, each cell costs several times as much."""
+
+    def of_many_limits(self) -> GridSettings:
+        """The settings for a site with more than one limit."""
+        return replace(self, most_cells=min(self.most_cells, self.most_cells_of_many_limits))
 
     def cells_for(self, evs: int) -> int:
         """The largest number of cells for a site of `evs` EVs: fewer when there are very many EVs."""
