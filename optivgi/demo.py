@@ -20,7 +20,8 @@ from optivgi.log import SiteFormatter
 from optivgi.model.clock import Clock
 from optivgi.report import Report
 from optivgi.scheduler import Scheduler
-from optivgi.settings import MOST_KW, OptimizerSettings
+from optivgi.setting_fields import MOST_KW
+from optivgi.settings import OptimizerSettings
 from optivgi.site_setup import site_setup
 from optivgi.verifier import FAILED, PASSED, STDOUT, Question, publish, verify
 from optivgi.wiring import DemoSite, demo_site, until_told
