@@ -123,7 +123,7 @@ class _Wave:
         """Wanted powers below what may be allowed now, and profiles of which nobody knows whether they are there."""
         wanted = self._wanted | self._urgent
         cuts = {
-            key: min(kw, self._lasting[key])
+            key: min(kw, self._lasting[key], self._proven_kw(key))
             for key, kw in wanted.items()
             if key in self._urgent or (not self._is_new(key) and self._is_cut(key, kw))
         }
@@ -136,6 +136,16 @@ class _Wave:
             for key in limit.weights
         }
         return {key: kw for key, kw in cuts.items() if key in sent or key in needed}
+
+    def _proven_kw(self, key: Key) -> float:
+        """The most that is no raise for an EV that ran before anything was known of it: what it draws, or its share if no
+        meter tells. Others are lowered at the same time, and nobody knows who hears of it first.
+        """
+        account = self._accounts[key]
+        if account.installed is not None or not account.inherited:
+            return math.inf
+        power_kw = self._shares.get(key, 0.0) if account.drew_kw is None else account.drew_kw
+        return sendable(power_kw, account.unit, account.volts, account.min_kw)
 
     def _is_cut(self, key: Key, wanted_kw: float) -> bool:
         return not self._accounts[key].certain or wanted_kw < self._lasting[key] - NOISE

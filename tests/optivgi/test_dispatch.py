@@ -249,7 +249,7 @@ def test_an_ev_without_safe_start_counts_at_full_power_until_its_profile_is_conf
 def test_evs_that_ran_before_anything_was_known_are_cut_to_their_targets_at_once() -> None:
     desk = Desk()
     desk.ledger = Ledger(desk.ledger.policy)
-    desk.arrive(*(an_ev(str(number)) for number in range(1, 7)))
+    desk.arrive(*(an_ev(str(number), measured_kw=7.2, measured_at=MOMENT) for number in range(1, 7)))
     assert desk.ledger.worst_kw(("ST-1", 1), desk.when) == 7.2
     assert list(powers(desk.plan(dict.fromkeys(desk.evs, 5.0))).values()) == [4.992] * 6
 
@@ -377,3 +377,14 @@ def test_a_safe_start_without_share_or_hold_has_one_period(
 ) -> None:
     schedule = tx_default_command(a_connector(), share_kw, hold_s).profile.schedule
     assert tuple((period.start_s, period.limit) for period in schedule.periods) == periods
+
+
+def test_after_a_restart_nobody_is_raised_while_others_are_lowered() -> None:
+    desk = Desk(10.0)
+    desk.ledger = Ledger(desk.ledger.policy)
+    drawing = {"1": 7.0, "2": 3.0, "3": None}
+    desk.arrive(*(an_ev(ev_id, measured_kw=kw, measured_at=MOMENT) for ev_id, kw in drawing.items()))
+    first = {command.ev_id: command.limit_kw for command in desk.plan({"1": 4.0, "2": 4.0, "3": 2.0})}
+    assert first["1"] == pytest.approx(4.0, abs=0.03)
+    assert first["2"] <= 3.0
+    assert first["3"] <= 2.4
