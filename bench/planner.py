@@ -1,7 +1,7 @@
 """Milliseconds per planning decision, and what the decision is worth, beside the peer's in the same run.
 
 A decision is everything from arrays to a checked plan: algorithm, reasons, checks; framing the snapshot is shown beside it.
-Up to 100 EVs it is the median of five random days, because some days take more turns than others. The peer (optivgi 0.2.0
+Up to 100 EVs it is the median of some random days, because some take more turns than others. The peer (optivgi 0.2.0
 from PyPI) runs in its own environment on the EVs of the first day, 480 one-minute steps as it is made for.
 What plans are worth is measured by `bench.planner_quality`.
 
@@ -37,6 +37,7 @@ from tests.algorithms.instances import NOW, Day, ev, hours, limit, snapshot, wor
 PEER = "optivgi==0.2.0"
 PEER_FOLDER = Path("build/peer")
 TARGET_MS = {"6": 2.0, "100": 5.0, "1000": 25.0, "10000": 400.0, "1000 tree": 60.0, "100 three-phase": 60.0}
+DAYS = {6: 15, 100: 7}
 AT_LEAST = {("6", "go"): 5.0, ("100", "go"): 40.0, ("1000", "go"): 100.0, ("6", "pulp"): 300.0}
 
 
@@ -248,7 +249,7 @@ def main() -> int:
     )
     for count in sizes:
         for label, share, dip in shortages:
-            seeds = range(1, 6 if count <= 100 else 2)
+            seeds = range(1, 1 + DAYS.get(count, 1))
             days = [within_eight_hours(workplace(count, seed, share=share, dip=dip, expected=False)) for seed in seeds]
             day = days[0]
             row = measured(str(count), label, days, None, repeats[count])

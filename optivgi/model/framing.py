@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -183,7 +183,7 @@ def problem_of(
         return leaving.telling(at_s, np.minimum(root_kw, asked_kw))
 
     if len(site.circuits) > 1 or site.circuits[0].limit_a is not None:
-        settings = settings.of_many_limits()
+        settings = replace(settings, many_limits=True)
     edges_s = horizon.edges(evs.arrival_s, departure_s, changes_s, settings, telling)
     limit_kw, limit_a = _limits(site, now, edges_s, parent, taken)
     stay_h = horizon.stays(evs.arrival_s, departure_s, edges_s)

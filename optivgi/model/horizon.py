@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
@@ -39,16 +39,15 @@ class GridSettings:
     longest_horizon_s: float = 48 * 3600.0
     most_cells: int = 50
     most_entries: int = 40_000
-    most_cells_of_many_limits: int = 28
-    """Where there are circuits below the first, or limits in amperes, each cell costs several times as much."""
-
-    def of_many_limits(self) -> GridSettings:
-        """The settings for a site with more than one limit."""
-        return replace(self, most_cells=min(self.most_cells, self.most_cells_of_many_limits))
+    many_limits: bool = False
+    """Whether there are circuits below the first, or limits in amperes: then each cell costs several times as much."""
 
     def cells_for(self, evs: int) -> int:
         """The largest number of cells for a site of `evs` EVs: fewer when there are very many EVs."""
-        return min(self.most_cells, max(40, self.most_entries // max(evs, 1)))
+        fewest, most, entries = 40, self.most_cells, self.most_entries
+        if self.many_limits:
+            fewest, most, entries = 22, min(most, 28), entries // 2
+        return min(most, max(fewest, entries // max(evs, 1)))
 
 
 def seconds_ahead(moments: Sequence[datetime], now: datetime) -> Floats:
