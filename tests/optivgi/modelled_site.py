@@ -190,7 +190,10 @@ class Dispatching(RuleBasedStateMachine):
         if self.dead:
             return
         self.ledger.tick(self.when)
-        site = kept_free(self.site, CONNECTORS, self.ledger.free_starts(), strict=True)
+        possible = self.ledger.free_starts()
+        wanted = {key: kw for key, kw in self.starts.items() if key not in self.ledger.accounts}
+        free = {key: max(possible.get(key, 0.0), wanted.get(key, 0.0)) for key in {**possible, **wanted}}
+        site = kept_free(self.site, CONNECTORS, free, strict=True)
         limits = limits_at(site, self.ledger.accounts.values(), self.when.now, 0.0)
         starts = proven(self.site, self.ledger, self.starts, self.when)
         commands = [

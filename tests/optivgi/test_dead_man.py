@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from optivgi.translation.base import Outcome, OutcomeStatus
@@ -151,7 +151,10 @@ days = st.builds(
 
 
 @settings(max_examples=300, deadline=None)
-@given(days, st.sampled_from([0, 0, 2]))
+@given(day=days, reserved=st.sampled_from([0, 0, 2]))
+@example(
+    day=Day({0: "ST-1", 5: "ST-2", 6: "ST-3", 97: "ST-4"}, goes={}, favoured={88: 1}, silent={}, dies=97), reserved=2
+)
 def test_whenever_control_dies_the_limit_holds_also_when_cars_come_after_that(day: Day, reserved: int) -> None:
     site = DeadMan()
     site.reserved = reserved
