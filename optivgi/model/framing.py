@@ -178,6 +178,8 @@ def problem_of(
 
     def telling(at_s: Floats) -> tuple[Floats, Bools]:
         root_kw = _limits(Site(site.circuits[:1]), now, np.concatenate(([0.0], at_s)), parent[:1], ())[0][0]
+        if site.root.limit_a is not None:
+            root_kw = np.minimum(root_kw, len(PHASES) * site.root.limit_a * float(np.median(evs.volts)) / 1000.0)
         asked_kw = horizon.asked_kw(evs.arrival_s, departure_s, evs.max_kw, at_s)
         leaving = Departures.of(departure_s, evs.need_kwh, evs.max_kw)
         return leaving.telling(at_s, np.minimum(root_kw, asked_kw))

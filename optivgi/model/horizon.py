@@ -15,6 +15,7 @@ from optivgi.model.units import seconds_after
 NOISE_S = 1e-6
 EVENNESS = 0.4
 """How much instants are spread evenly over time, against their weights."""
+CELLS_OF_MANY_LIMITS = 36
 
 Telling = Callable[[Floats], tuple[Floats, Bools]]
 """Of some instants (seconds after now, in order): how much each tells, and which must not be lost."""
@@ -44,10 +45,8 @@ class GridSettings:
 
     def cells_for(self, evs: int) -> int:
         """The largest number of cells for a site of `evs` EVs: fewer when there are very many EVs."""
-        fewest, most, entries = 40, self.most_cells, self.most_entries
-        if self.many_limits:
-            fewest, most, entries = 22, min(most, 28), entries // 2
-        return min(most, max(fewest, entries // max(evs, 1)))
+        most = min(self.most_cells, CELLS_OF_MANY_LIMITS) if self.many_limits else self.most_cells
+        return min(most, max(40, self.most_entries // max(evs, 1)))
 
 
 def seconds_ahead(moments: Sequence[datetime], now: datetime) -> Floats:
