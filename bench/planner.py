@@ -140,10 +140,6 @@ def measured(name: str, shortage: str, days: list[Day], site: Site | None, repea
     )
 
 
-def _listed(one: tuple[Day, Site]) -> tuple[list[Day], Site]:
-    return [one[0]], one[1]
-
-
 def optimum_worst(problem: Problem) -> float:
     """The best possible worst-served fraction without minimum powers, on a grid of every event; nan where it is no flow."""
     network = Network.of(problem)
@@ -259,8 +255,10 @@ def main() -> int:
             if peer is not None and count == 6:
                 rows.append(beside(replace(row), "pulp", peer.solve("pulp", day, 1)))
     if not given.quick:
-        rows.append(measured("1000 tree", "18 %", *_listed(tree_day(1000, 1)), 7))
-        rows.append(measured("100 three-phase", "18 %", *_listed(three_phase_day(100, 1)), 7))
+        day, site = tree_day(1000, 1)
+        rows.append(measured("1000 tree", "18 %", [day], site, 7))
+        day, site = three_phase_day(100, 1)
+        rows.append(measured("100 three-phase", "18 %", [day], site, 7))
     if peer is not None:
         peer.close()
     sys.stdout.write(table(rows) + "\n")

@@ -29,7 +29,7 @@ from optivgi.oversight_settings import OversightSettings
 from optivgi.profile_form import FormBook
 from optivgi.reconcile import Reconciler
 from optivgi.record import CycleRecord, EVDecision, FallBack, OutOfControl
-from optivgi.reserve import kept_free, proven, welcomed
+from optivgi.reserve import for_starts, kept_free, proven, welcomed
 from optivgi.translation.base import Outcome, OutcomeStatus, PowerCommand, Translation
 from optivgi.wave import next_commands
 
@@ -217,9 +217,7 @@ def room(group: Group, site: Site) -> Site:
     """`site` as far as it may be used: without what EVs would take that come to stations which take no 0, and without what is
     kept for those that are to begin at once."""
     connectors = () if group.snapshot is None else group.snapshot.connectors
-    possible = group.ledger.free_starts()
-    wanted = {key: kw for key, kw in group.starts.items() if key not in group.ledger.accounts}
-    starts = {key: max(possible.get(key, 0.0), wanted.get(key, 0.0)) for key in {**possible, **wanted}}
+    starts = for_starts(group.ledger, group.starts)
     return kept_free(kept_free(site, connectors, group.oversight.reserves()), connectors, starts, strict=True)
 
 

@@ -24,11 +24,8 @@ from optivgi.translation.base import PowerCommand
 
 NOISE = 1e-9
 TX_DEFAULT_LEVEL = 0
-TX_LEVEL = 1
 DAY_S = 24 * 3600.0
 NO_STARTS: Mapping[Key, float] = MappingProxyType({})
-WAITING_SHARE = 0.01
-"""Raises below the dead band are sent after all when together they are more than this part of a limit."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,13 @@ def welcomed(site: Site, ledger: Ledger, count: int, when: Instant, taken: Colle
     return chosen
 
 
+def for_starts(ledger: Ledger, starts: Mapping[Key, float]) -> dict[Key, float]:
+    """What is to be kept free for cars that come: what they could take at once already, and what they are to be given."""
+    possible = ledger.free_starts()
+    wanted = {key: kw for key, kw in starts.items() if key not in ledger.accounts}
+    return {key: max(possible.get(key, 0.0), wanted.get(key, 0.0)) for key in {**possible, **wanted}}
+
+
 def proven(site: Site, ledger: Ledger, starts: Mapping[Key, float], when: Instant) -> dict[Key, float]:
     """Those of `starts` for which there is room whatever the chargers may be doing, now or later, and cars that come."""
     possible = ledger.free_starts()

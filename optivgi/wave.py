@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from optivgi.account import Account, Instant, Key, Sent
-from optivgi.dispatch import NOISE, TX_LEVEL, WAITING_SHARE, Limit, profile_id, sendable
+from optivgi.dispatch import NOISE, Limit, profile_id, sendable
 from optivgi.grant import Timing, aligned, schedule_of
 from optivgi.ledger import Ledger
 from optivgi.model.charging_profile import ChargingProfile, Kind, Purpose
@@ -23,6 +23,9 @@ from optivgi.translation.base import PowerCommand
 Drops = Mapping[Key, Sequence[tuple[datetime, float]]]
 """By connector what is to be allowed at most from later moments on, because a limit is known to drop."""
 
+TX_LEVEL = 1
+WAITING_SHARE = 0.01
+"""Raises below the dead band are sent after all when together they are more than this part of a limit."""
 MOST_TRIES = 4
 WORTH_S = 1.0
 """A profile is not sent again for less time than this."""

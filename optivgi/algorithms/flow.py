@@ -97,7 +97,6 @@ def _whole(problem: Problem, network: Network, rows: Ints, fair: _Decomposition,
 class _Decomposition:
     def __init__(self, forest: Forest, claim: Floats, most: Wholes) -> None:
         self.forest, self.claim, self.most = forest, claim, most
-        self.flows = 0
 
     def solve(self, whole: _Part, *, proven: bool) -> Wholes:
         if len(self.forest.parent) == 1:
@@ -185,7 +184,6 @@ class _Decomposition:
 
     def _cut_under_one(self, part: _Part, asked: Wholes) -> Cut | None:
         none = np.zeros_like(part.pairs)
-        self.flows += 1
         flow = exchange(part.pairs, none, asked, np.zeros_like(asked), part.room[0])
         missing = asked - flow.sum(axis=1)
         if int(missing.sum()) <= sum(part.pairs.shape):
@@ -216,7 +214,6 @@ class _Decomposition:
             ),
             shape=(sink + 1, sink + 1),
         )
-        self.flows += 1
         flow = maximum_flow(graph, source, sink)
         if int(asked.sum()) - int(flow[[source]].sum()) <= evs + limits * cells:
             return None

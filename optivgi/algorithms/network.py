@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from optivgi.algorithms import rates
-from optivgi.model.checks import below
+from optivgi.model.checks import below, summed
 from optivgi.model.problem import Bools, Floats, Ints, Problem
 
 
@@ -140,19 +140,6 @@ class OneLimit(Limits):
 
     def admitted(self, order: Ints, min_kw: Floats) -> Bools:
         return rates.admitted_one(self.kw, order, min_kw)
-
-
-def summed(group: Ints, values: Floats, groups: int) -> Floats:
-    """[groups, K], the sums of `values` [N, K] by `group` [N]; -1 is none."""
-    sums = np.zeros((groups, values.shape[1]))
-    order = np.argsort(group, kind="stable")
-    ordered = group[order]
-    first = np.flatnonzero(np.diff(ordered, prepend=-2))
-    if len(first):
-        found = np.add.reduceat(values[order], first, axis=0)
-        inside = ordered[first] >= 0
-        sums[ordered[first][inside]] = found[inside]
-    return sums
 
 
 def _tiers(weight: Floats) -> rates.Tiers:

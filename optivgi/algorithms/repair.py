@@ -6,7 +6,7 @@ import numpy as np
 
 from optivgi.algorithms.handing import FEW, exchange_among_few
 from optivgi.algorithms.letting_in import NOISE, let_in, movable
-from optivgi.algorithms.maxflow import LARGEST, exchange, exchange_in_tree
+from optivgi.algorithms.maxflow import LARGEST, Wholes, exchange, exchange_in_tree
 from optivgi.algorithms.network import Forest, Network
 from optivgi.model.problem import Bools, Floats, Problem
 
@@ -70,35 +70,27 @@ def exchanged(problem: Problem, network: Network, power_kw: Floats, target_kwh: 
     moves = (power_kw > NOISE) & movable(problem)
     if not (gap > NOISE).any() or not moves.any():
         return power_kw
-    if network.single and len(gap) <= FEW:
-        return _trimmed(problem, _among_few(problem, network, power_kw, gap, moves), moves)
-    unit = max(float(problem.need_kwh.sum()), 1.0) / LARGEST
+    hours, drawn = problem.hours, network.drawn(power_kw)
     least = np.minimum(problem.min_kw[:, None], power_kw)
-    kwh = problem.hours / unit
     needy = problem.energy_kwh(power_kw) <= problem.need_kwh + NOISE
-    up = np.floor(np.where(moves & needy[:, None], problem.max_kw[:, None] - power_kw, 0.0) * kwh).astype(np.int64)
-    down = np.floor(np.where(moves, power_kw - least, 0.0) * kwh).astype(np.int64)
-    spare = np.maximum(network.room - network.drawn(power_kw), 0.0) * kwh
-    room = np.floor(np.minimum(spare, LARGEST)).astype(np.int64)
-    wanted, over = (np.floor(np.maximum(side, 0.0) / unit).astype(np.int64) for side in (gap, -gap))
+    up = np.where(moves & needy[:, None], np.maximum(problem.max_kw[:, None] - power_kw, 0.0), 0.0) * hours
+    down = np.where(moves, power_kw - least, 0.0) * hours
+    room = np.maximum(network.room - drawn, 0.0) * hours
+    if network.single and len(gap) <= FEW:
+        return _trimmed(problem, power_kw + exchange_among_few(up, down, gap, room[0]) / hours, moves)
+    unit = max(float(problem.need_kwh.sum()), 1.0) / LARGEST
+
+    def units(kwh: Floats) -> Wholes:
+        return np.floor(np.clip(kwh / unit, 0.0, LARGEST)).astype(np.int64)
+
     if network.single:
-        moved = exchange(up, down, wanted, over, room[0])
+        moved = exchange(units(up), units(down), units(gap), units(-gap), units(room[0]))
     else:
-        carried = np.floor(np.minimum(network.drawn(power_kw), network.room) * kwh).astype(np.int64)
-        forest = Forest.of(network.weight > 0)
-        moved = exchange_in_tree(up, down, wanted, over, (room, carried), (forest.parent, forest.innermost))
-    power = np.clip(power_kw + moved / kwh, least, np.maximum(problem.max_kw[:, None], power_kw))
+        forest, carried = Forest.of(network.weight > 0), np.minimum(drawn, network.room) * hours
+        limits, chain = (units(room), units(carried)), (forest.parent, forest.innermost)
+        moved = exchange_in_tree(units(up), units(down), units(gap), units(-gap), limits, chain)
+    power = np.clip(power_kw + moved * unit / hours, least, np.maximum(problem.max_kw[:, None], power_kw))
     return _trimmed(problem, power, moves)
-
-
-def _among_few(problem: Problem, network: Network, power_kw: Floats, gap: Floats, moves: Bools) -> Floats:
-    hours = problem.hours
-    needy = problem.energy_kwh(power_kw) <= problem.need_kwh + NOISE
-    up = np.where(moves & needy[:, None], problem.max_kw[:, None] - power_kw, 0.0) * hours
-    down = np.where(moves, power_kw - np.minimum(problem.min_kw[:, None], power_kw), 0.0) * hours
-    room = np.maximum(network.room - network.drawn(power_kw), 0.0)[0] * hours
-    power: Floats = power_kw + exchange_among_few(np.maximum(up, 0.0), np.maximum(down, 0.0), gap, room) / hours
-    return power
 
 
 def filled_up(problem: Problem, network: Network, power_kw: Floats) -> Floats:

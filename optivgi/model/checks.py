@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from optivgi.model.plan import Plan
-from optivgi.model.problem import PHASES, Bools, Floats, Problem
+from optivgi.model.problem import PHASES, Bools, Floats, Ints, Problem
 
 POWER_KW = 1e-6
 CURRENT_A = 1e-5
@@ -117,14 +117,22 @@ def below(problem: Problem) -> Floats:
     return reach[:, problem.circuit]
 
 
+def summed(group: Ints, values: Floats, groups: int) -> Floats:
+    """[groups, K], the sums of `values` [N, K] by `group` [N]; -1 is none."""
+    sums = np.zeros((groups, values.shape[1]))
+    order = np.argsort(group, kind="stable")
+    ordered = group[order]
+    first = np.flatnonzero(np.diff(ordered, prepend=-2))
+    if len(first):
+        found = np.add.reduceat(values[order], first, axis=0)
+        inside = ordered[first] >= 0
+        sums[ordered[first][inside]] = found[inside]
+    return sums
+
+
 def summed_below(problem: Problem, values: Floats) -> Floats:
     """[C, K], the sums of `values` [S, K] over the EVs that hang on each circuit or below it."""
-    sums = np.zeros((len(problem.parent), values.shape[1]))
-    order = np.argsort(problem.circuit, kind="stable")
-    circuit = problem.circuit[order]
-    first = np.flatnonzero(np.diff(circuit, prepend=-1))
-    if len(first):
-        sums[circuit[first]] = np.add.reduceat(values[order], first, axis=0)
+    sums = summed(problem.circuit, values, len(problem.parent))
     for position in range(len(sums) - 1, 0, -1):
         sums[problem.parent[position]] += sums[position]
     return sums

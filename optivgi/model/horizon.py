@@ -144,14 +144,20 @@ def stays(arrival_s: Floats, departure_s: Floats, edges_s: Floats) -> Floats:
 
 def whole(stay_h: Floats, edges_s: Floats) -> Floats:
     """[S, K], `stay_h` of the EVs that are there all the time in a cell, 0 for others."""
-    return np.where(stay_h < (np.diff(edges_s) - NOISE_S) / 3600.0, 0.0, stay_h)
+    return np.where(_partly(stay_h, edges_s), 0.0, stay_h)
 
 
 def whole_only(stay_h: Floats, edges_s: Floats, contended: Bools) -> Floats:
     """`stay_h` without the EVs that come or leave within a cell in which others could use their power (`contended` [K])."""
-    partly = contended[None, 1:] & (stay_h[:, 1:] < (np.diff(edges_s)[1:] - NOISE_S) / 3600.0)
-    stay_h[:, 1:][partly] = 0.0
+    partly = contended & _partly(stay_h, edges_s)
+    partly[:, 0] = False
+    stay_h[partly] = 0.0
     return stay_h
+
+
+def _partly(stay_h: Floats, edges_s: Floats) -> Bools:
+    """[S, K], whether it is not there for the whole of a cell."""
+    return np.asarray(stay_h < (np.diff(edges_s) - NOISE_S) / 3600.0)
 
 
 def asked_kw(arrival_s: Floats, departure_s: Floats, max_kw: Floats, at_s: Floats) -> Floats:

@@ -17,7 +17,7 @@ from optivgi.limits.env import ALWAYS
 from optivgi.model.charging_profile import Purpose, Schedule
 from optivgi.model.limit_series import LimitSeries
 from optivgi.model.site import Site
-from optivgi.reserve import kept_free, proven, welcomed
+from optivgi.reserve import for_starts, kept_free, proven, welcomed
 from optivgi.testing import MOMENT, a_connector, a_snapshot, an_ev
 from optivgi.translation.base import Outcome, OutcomeStatus, PowerCommand
 from optivgi.wave import next_commands
@@ -190,10 +190,7 @@ class Dispatching(RuleBasedStateMachine):
         if self.dead:
             return
         self.ledger.tick(self.when)
-        possible = self.ledger.free_starts()
-        wanted = {key: kw for key, kw in self.starts.items() if key not in self.ledger.accounts}
-        free = {key: max(possible.get(key, 0.0), wanted.get(key, 0.0)) for key in {**possible, **wanted}}
-        site = kept_free(self.site, CONNECTORS, free, strict=True)
+        site = kept_free(self.site, CONNECTORS, for_starts(self.ledger, self.starts), strict=True)
         limits = limits_at(site, self.ledger.accounts.values(), self.when.now, 0.0)
         starts = proven(self.site, self.ledger, self.starts, self.when)
         commands = [
