@@ -51,7 +51,7 @@ def demo(
 @app.command()
 def run() -> None:
     """The optimizer as a service."""
-    from optivgi.wiring import serve_optimizer
+    from optivgi.programs import serve_optimizer
 
     asyncio.run(serve_optimizer())
 
@@ -59,7 +59,7 @@ def run() -> None:
 @app.command()
 def csms() -> None:
     """The bundled CSMS as a service."""
-    from optivgi.wiring import serve_csms
+    from optivgi.programs import serve_csms
 
     asyncio.run(serve_csms())
 
@@ -70,7 +70,7 @@ def simulate(
     trace: Annotated[Path | None, typer.Option(metavar="FILE", help=TRACE_HELP)] = None,
 ) -> None:
     """Charging stations and EVs as a service."""
-    from optivgi.wiring import serve_simulator
+    from optivgi.programs import serve_simulator
 
     asyncio.run(serve_simulator(stay=not once, trace_file=trace))
 
@@ -129,8 +129,8 @@ def study(
     plot: Annotated[Path | None, typer.Option(metavar="DIR", help="Write pictures.")] = None,
 ) -> None:
     """Replays days of charging against algorithms, limits and tariffs, without any service."""
+    from optivgi.programs import study as run_study
     from optivgi.study.command import StudyOptions
-    from optivgi.wiring import study as run_study
 
     options = StudyOptions(
         file=file,

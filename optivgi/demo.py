@@ -18,13 +18,14 @@ from optivgi.demo_screen import EVRow, Screen, SiteView
 from optivgi.errors import OptiVGIError, SettingsError
 from optivgi.log import SiteFormatter
 from optivgi.model.clock import Clock
+from optivgi.programs import until_told
 from optivgi.report import Report
 from optivgi.scheduler import Scheduler
 from optivgi.setting_fields import MOST_KW
 from optivgi.settings import OptimizerSettings
 from optivgi.site_setup import site_setup
 from optivgi.verifier import FAILED, PASSED, STDOUT, Question, publish, verify
-from optivgi.wiring import DemoSite, demo_site, until_told
+from optivgi.wiring import DemoSite, demo_site
 from simulator.scenario import Scenario
 
 READY_WITHIN_S = 60.0

@@ -15,7 +15,6 @@ import httpx
 from rich.console import Console
 from rich.text import Text
 
-from optivgi import plot
 from optivgi.clock import WallClock
 from optivgi.errors import OptiVGIError, SettingsError, TranslationError
 from optivgi.model.clock import Clock
@@ -109,6 +108,8 @@ def publish(
     """
     console = Console(stderr=json_file == STDOUT, highlight=False, soft_wrap=True)
     console.print(_coloured(report.text()))
+    if plot_file is not None or report_file is not None:
+        from optivgi import plot  # noqa: PLC0415 - matplotlib takes longer to load than all the rest
     if plot_file is not None:
         plot.save(report, plot_file)
         console.print(f"Picture: {plot_file}", markup=False)

@@ -26,7 +26,7 @@ BATCH = 100
 
 HEARTBEAT_S = 10
 FIRST_RETRY_S = 0.2
-LAST_RETRY_S = 5.0
+LAST_RETRY_S = 2.0
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 

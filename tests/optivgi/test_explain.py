@@ -27,13 +27,13 @@ from optivgi.model.limit_series import LimitSeries, LimitStep
 from optivgi.model.plan import Plan
 from optivgi.model.problem import Problem
 from optivgi.model.site import Site
+from optivgi.optimizer import optimizer
 from optivgi.outlook import NextChange, next_changes
 from optivgi.record import CycleRecord
 from optivgi.settings import OptimizerSettings, load_settings
 from optivgi.status import newest, status_app
 from optivgi.testing import MOMENT, a_snapshot, an_ev
 from optivgi.translation.base import OutcomeStatus
-from optivgi.wiring import optimizer
 from tests.optivgi.control_room import ControlRoom, evs
 
 UTC = ZoneInfo("UTC")
