@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.services import amqp_url, exchange_name, postgres_server, postgres_url
+from tests.services import amqp_url, broker, exchange_name, postgres_server, postgres_url, session_broker
 
-__all__ = ["amqp_url", "exchange_name", "postgres_server", "postgres_url"]
+__all__ = ["amqp_url", "broker", "exchange_name", "postgres_server", "postgres_url", "session_broker"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -26,6 +26,8 @@ import pytest
 import pytest_asyncio
 
 START_TIMEOUT_S = 90.0
+IDLE_ERLANG = "+sbwt none +sbwtdcpu none +sbwtdio none"
+"""Erlang's threads spin before they sleep, on processors that tests have better use for."""
 
 
 def free_port() -> int:
@@ -80,7 +82,7 @@ class PrivateProcess:
         while not answers("127.0.0.1", self.port):
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"{self.command[0]} did not start: {(self.home / 'output.log').read_text()[-2000:]}")
-            time.sleep(0.1)
+            time.sleep(0.02)
 
     def stop(self, sign: signal.Signals = signal.SIGTERM) -> None:
         if self.process is None:
@@ -138,6 +140,7 @@ def private_rabbitmq() -> Iterator[PrivateProcess]:
             "RABBITMQ_LOG_BASE": str(home / "log"),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(home / "plugins"),
             "RABBITMQ_PID_FILE": str(home / "pid"),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": IDLE_ERLANG,
         },
         home=home,
     )
@@ -147,6 +150,11 @@ def private_rabbitmq() -> Iterator[PrivateProcess]:
     finally:
         broker.stop(signal.SIGKILL)
         shutil.rmtree(home, ignore_errors=True)
+
+
+def url_of(broker: PrivateProcess) -> str:
+    """Where the clients of a private broker find it."""
+    return f"amqp://guest:guest@127.0.0.1:{broker.port}/"
 
 
 @contextmanager
@@ -254,7 +262,22 @@ async def _administer(url: str, statement: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def amqp_url() -> Iterator[str]:
+def session_broker() -> Iterator[PrivateProcess]:
+    """A private broker that the tests of a session share, one after the other."""
+    with private_rabbitmq() as broker:
+        yield broker
+
+
+@pytest.fixture
+def broker(session_broker: PrivateProcess) -> Iterator[PrivateProcess]:
+    """A private broker, to stop and start at will: whoever comes next finds it running."""
+    yield session_broker
+    if session_broker.process is None:
+        session_broker.start()
+
+
+@pytest.fixture(scope="session")
+def amqp_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """URL of a RabbitMQ broker; use an exchange name of your own."""
     stated = os.environ.get("TEST_AMQP_URL")
     if stated:
@@ -266,8 +289,7 @@ def amqp_url() -> Iterator[str]:
         yield "amqp://guest:guest@127.0.0.1:5672/"
         return
     if _rabbitmq_binary():
-        with private_rabbitmq() as broker:
-            yield f"amqp://guest:guest@127.0.0.1:{broker.port}/"
+        yield url_of(request.getfixturevalue("session_broker"))
         return
     try:
         with _container("rabbitmq:3-alpine", 5672, {}) as port:

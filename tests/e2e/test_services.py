@@ -15,12 +15,12 @@ import pytest
 
 from bench.stack import Stack
 from tests.e2e.conftest import ScenarioFile
-from tests.services import private_rabbitmq
+from tests.services import PrivateProcess, url_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.postgres, pytest.mark.rabbitmq]
 
 OPTIVGI = Path(sys.executable).with_name("optivgi")
-FAST = {"METER_VALUES_INTERVAL": "1", "SCENARIO_START_DELAY_S": "1", "SETTLE_S": "1", "RECONNECT_MAX_S": "2"}
+FAST = {"METER_VALUES_INTERVAL": "1", "SCENARIO_START_DELAY_S": "0", "SETTLE_S": "1", "RECONNECT_MAX_S": "2"}
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def active_transactions(stack: Stack) -> list[dict[str, Any]]:
 
 
 def test_the_services_curtail_six_evs_and_end_cleanly(stack: Stack, scenario_file: ScenarioFile) -> None:
-    start_all(stack, scenario_file(evs=6, every_s=0.5, stay_s=14))
+    start_all(stack, scenario_file(evs=6, every_s=0.3, stay_s=9))
     stack.wait_for_log("run", "CURTAILMENT ON — 6 EVs requesting 43.2 kW, site limit 30.0 kW")
     stack.wait_for_log("simulate", "the scenario is over")
     code, facts, text = verified(stack)
@@ -79,7 +79,7 @@ def test_the_services_curtail_six_evs_and_end_cleanly(stack: Stack, scenario_fil
 
 
 def test_a_killed_csms_loses_no_transaction_and_no_limit(stack: Stack, scenario_file: ScenarioFile) -> None:
-    start_all(stack, scenario_file(evs=6, every_s=0.3, stay_s=16))
+    start_all(stack, scenario_file(evs=6, every_s=0.3, stay_s=12))
     stack.wait_for_log("run", "6 EVs requesting 43.2 kW")
     before = active_transactions(stack)
     assert len(before) == 6
@@ -98,23 +98,22 @@ def test_a_killed_csms_loses_no_transaction_and_no_limit(stack: Stack, scenario_
 
 @pytest.mark.chaos
 def test_after_a_restart_of_the_broker_everything_resumes_by_itself(
-    tmp_path: Path, postgres_url: str, scenario_file: ScenarioFile
+    tmp_path: Path, postgres_url: str, broker: PrivateProcess, scenario_file: ScenarioFile
 ) -> None:
-    with private_rabbitmq() as broker:
-        settings = {"DATABASE_URL": postgres_url, "AMQP_URL": f"amqp://guest:guest@127.0.0.1:{broker.port}/", **FAST}
-        with Stack(tmp_path, **settings) as stack:
-            start_all(stack, scenario_file(evs=4, every_s=0.3, stay_s=60))
-            stack.wait_for_log("run", "EV 4 arrived")
-            broker.stop()
-            stack.wait_for_log("run", "is gone")
-            stack.wait_for(lambda: not stack.healthy(), "/health to tell of the broker", 15)
-            broker.start()
-            stack.wait_for_log("run", "Connected to the broker", times=2)
-            stack.wait_healthy()
-            stack.kill("simulate", signal.SIGTERM)
-            stack.start("simulate", SCENARIO_FILE=scenario_file(evs=6, every_s=0.3, stay_s=8))
-            stack.wait_for_log("run", "6 EVs requesting 43.2 kW")
-            stack.wait_for_log("simulate", "the scenario is over")
+    settings = {"DATABASE_URL": postgres_url, "AMQP_URL": url_of(broker), **FAST}
+    with Stack(tmp_path, **settings) as stack:
+        start_all(stack, scenario_file(evs=4, every_s=0.3, stay_s=60))
+        stack.wait_for_log("run", "EV 4 arrived")
+        broker.stop()
+        stack.wait_for_log("run", "is gone")
+        stack.wait_for(lambda: not stack.healthy(), "/health to tell of the broker", 15)
+        broker.start()
+        stack.wait_for_log("run", "Connected to the broker", times=2)
+        stack.wait_healthy()
+        stack.kill("simulate", signal.SIGTERM)
+        stack.start("simulate", SCENARIO_FILE=scenario_file(evs=6, every_s=0.3, stay_s=8))
+        stack.wait_for_log("run", "6 EVs requesting 43.2 kW")
+        stack.wait_for_log("simulate", "the scenario is over")
 
 
 def test_without_the_csms_verify_exits_2_and_says_what_to_do(stack: Stack) -> None:

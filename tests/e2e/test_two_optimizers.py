@@ -17,7 +17,7 @@ from tests.e2e.conftest import ScenarioFile
 
 pytestmark = [pytest.mark.e2e, pytest.mark.chaos, pytest.mark.postgres, pytest.mark.rabbitmq]
 
-FAST = {"METER_VALUES_INTERVAL": "1", "SCENARIO_START_DELAY_S": "1", "SETTLE_S": "1", "RECONNECT_MAX_S": "2"}
+FAST = {"METER_VALUES_INTERVAL": "1", "SCENARIO_START_DELAY_S": "0", "SETTLE_S": "1", "RECONNECT_MAX_S": "2"}
 FIRST, SECOND = "run", "run-two"
 
 

@@ -17,7 +17,7 @@ from optivgi.translation.amqp import AmqpEventSource
 from optivgi.translation.amqp_lease import AmqpLease
 from optivgi.translation.base import Outcome
 from tests.optivgi.control_room import FakeLimit, Witness, equal_plan, evs
-from tests.services import private_rabbitmq
+from tests.services import PrivateProcess, url_of
 
 pytestmark = [pytest.mark.rabbitmq, pytest.mark.chaos]
 
@@ -50,45 +50,44 @@ class Notice(Witness):
                 await self._news.wait()
 
 
-async def test_control_goes_on_without_the_broker_and_its_return_brings_a_full_read() -> None:
-    with private_rabbitmq() as broker:
-        url, clock, witness = f"amqp://guest:guest@127.0.0.1:{broker.port}/", WallClock(), Notice()
-        csms, limit = FakeTranslation(clock), FakeLimit(30.0)
-        csms.add_connectors(*(a_connector(f"ST-{number}") for number in (1, 2, 3)))
-        csms.plug_in(*evs(1, 2))
-        lease, source = AmqpLease(url, clock, "optivgi.lead.test", "me"), AmqpEventSource(url, clock)
-        scheduler = Scheduler(
-            Ports(csms, limit, equal_plan, clock),
-            source,
-            ["default"],
-            lambda _: "default",
-            CycleSettings(),
-            interval_s=3600.0,
-            observers=(witness,),
-            leadership=LeasedLeadership({"default": lease}, clock, hold_s=0.0),
-        )
+async def test_control_goes_on_without_the_broker_and_its_return_brings_a_full_read(broker: PrivateProcess) -> None:
+    url, clock, witness = url_of(broker), WallClock(), Notice()
+    csms, limit = FakeTranslation(clock), FakeLimit(30.0)
+    csms.add_connectors(*(a_connector(f"ST-{number}") for number in (1, 2, 3)))
+    csms.plug_in(*evs(1, 2))
+    lease, source = AmqpLease(url, clock, "optivgi.lead.test", "me"), AmqpEventSource(url, clock)
+    scheduler = Scheduler(
+        Ports(csms, limit, equal_plan, clock),
+        source,
+        ["default"],
+        lambda _: "default",
+        CycleSettings(),
+        interval_s=3600.0,
+        observers=(witness,),
+        leadership=LeasedLeadership({"default": lease}, clock, hold_s=0.0),
+    )
 
-        def allowed_kw(number: int) -> float:
-            sent = [command.limit_kw for command in csms.sent if command.ev_id == str(number)]
-            return sent[-1] if sent else 0.0
+    def allowed_kw(number: int) -> float:
+        sent = [command.limit_kw for command in csms.sent if command.ev_id == str(number)]
+        return sent[-1] if sent else 0.0
 
-        running = asyncio.create_task(scheduler.run())
-        await witness.until(lambda: allowed_kw(1) == allowed_kw(2) == 7.2)
-        await asyncio.to_thread(broker.stop)
-        await witness.until(lambda: witness.standings[-1][1].why != "")
-        limit.now_kw(10.0)
-        scheduler.wake("limit source")
-        await witness.until(lambda: allowed_kw(1) == allowed_kw(2) == 4.992)
+    running = asyncio.create_task(scheduler.run())
+    await witness.until(lambda: allowed_kw(1) == allowed_kw(2) == 7.2)
+    await asyncio.to_thread(broker.stop)
+    await witness.until(lambda: witness.standings[-1][1].why != "")
+    limit.now_kw(10.0)
+    scheduler.wake("limit source")
+    await witness.until(lambda: allowed_kw(1) == allowed_kw(2) == 4.992)
 
-        csms.plug_in(*evs(3))
-        reads, cycles = csms.reads, len(witness.records)
-        await asyncio.to_thread(broker.start)
-        await witness.until(lambda: allowed_kw(3) > 0)
-        assert witness.records[cycles].reasons == ("resync",)
-        assert csms.reads > reads
-        assert {standing.role for _, standing in witness.standings} == {Role.LEADS}, "nobody else could lead meanwhile"
+    csms.plug_in(*evs(3))
+    reads, cycles = csms.reads, len(witness.records)
+    await asyncio.to_thread(broker.start)
+    await witness.until(lambda: allowed_kw(3) > 0)
+    assert witness.records[cycles].reasons == ("resync",)
+    assert csms.reads > reads
+    assert {standing.role for _, standing in witness.standings} == {Role.LEADS}, "nobody else could lead meanwhile"
 
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-        await source.aclose()
-        await lease.aclose()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await source.aclose()
+    await lease.aclose()

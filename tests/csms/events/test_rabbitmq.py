@@ -13,7 +13,7 @@ import pytest_asyncio
 from csms.events.rabbitmq import RabbitMQBus
 from tests.csms.events.tcp_proxy import TcpProxy
 from tests.csms.events.witness import consuming, event, eventually
-from tests.services import free_port, private_rabbitmq
+from tests.services import PrivateProcess, free_port, url_of
 
 pytestmark = pytest.mark.rabbitmq
 
@@ -157,17 +157,16 @@ async def test_a_refused_password_is_told_and_not_shown(
 
 
 @pytest.mark.chaos
-async def test_after_a_restart_of_the_broker_everything_resumes(exchange_name: str) -> None:
-    with private_rabbitmq() as broker:
-        url = f"amqp://guest:guest@127.0.0.1:{broker.port}/"
-        async with RabbitMQBus(url, exchange_name) as bus:
-            async with consuming(url, exchange_name) as witness:
-                bus.publish(event(1))
-                await witness.receive(1)
-                await asyncio.to_thread(broker.stop)
-                await eventually(lambda: not bus.healthy())
-            await asyncio.to_thread(broker.start)
-            async with consuming(url, exchange_name) as witness:
-                await eventually(bus.healthy)
-                bus.publish(event(2))
-                assert (await witness.receive_until("2"))[-1].headers["correlationId"] == "2"
+async def test_after_a_restart_of_the_broker_everything_resumes(broker: PrivateProcess, exchange_name: str) -> None:
+    url = url_of(broker)
+    async with RabbitMQBus(url, exchange_name) as bus:
+        async with consuming(url, exchange_name) as witness:
+            bus.publish(event(1))
+            await witness.receive(1)
+            await asyncio.to_thread(broker.stop)
+            await eventually(lambda: not bus.healthy())
+        await asyncio.to_thread(broker.start)
+        async with consuming(url, exchange_name) as witness:
+            await eventually(bus.healthy)
+            bus.publish(event(2))
+            assert (await witness.receive_until("2"))[-1].headers["correlationId"] == "2"
