@@ -56,7 +56,7 @@ class _Turns:
         self.beyond = np.maximum(problem.need_kwh - target_kwh, 0.0)
         """[S], what it needs beyond its target."""
         self.above = network.weight > 0
-        self.group: Ints = Forest.of(self.above).innermost
+        self.group: Ints = Forest.of(network).innermost
         self.free = np.maximum(network.room - network.drawn(power), 0.0)
         self.runs = power > NOISE
         self.swapped = False

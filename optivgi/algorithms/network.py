@@ -40,7 +40,8 @@ class Network:
         """Rows that can bind; those above nobody or without a limit are left out."""
         evs, cells = problem.stay_h.shape
         if len(problem.parent) == 1 and not np.isfinite(problem.limit_a).any():
-            return cls(np.ones((1, evs)), problem.limit_kw, nested=True, single=True)
+            every = np.zeros(evs, dtype=np.int64)
+            return cls(np.ones((1, evs)), problem.limit_kw, nested=True, single=True, tiers=(every,))
         mask = below(problem)
         weights, rooms = [np.zeros((0, evs))], [np.zeros((0, cells))]
         amps = problem.amps_per_kw.T
@@ -193,23 +194,23 @@ def _nested(shape: Floats) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Forest:
-    """The limits as a forest: `parent` [M] and, for each EV, its `innermost` limit [N]; -1 is none. Children first."""
+    """Nested limits as a forest: `parent` [M] and, for each EV, its `innermost` limit [N]; -1 is none. `tiers` are sets of
+    disjoint limits, children first.
+    """
 
     parent: Ints
     innermost: Ints
-    by_size: Ints
+    tiers: tuple[Ints, ...]
 
     @classmethod
-    def of(cls, inside: Bools) -> Forest:
-        size = inside.sum(axis=1)
-        by_size = np.argsort(size, kind="stable")
-        parent = np.full(len(inside), -1, dtype=np.int64)
-        innermost = np.full(inside.shape[1], -1, dtype=np.int64)
-        for position, row in enumerate(by_size):
-            for other in by_size[position + 1 :]:
-                if inside[other, np.argmax(inside[row])]:
-                    parent[row] = other
-                    break
-        for row in by_size[::-1]:
-            innermost[inside[row]] = row
-        return cls(parent, innermost, by_size)
+    def of(cls, network: Network, rows: Ints | slice = slice(None)) -> Forest:
+        """The nested limits of a network on the EVs at positions `rows`."""
+        limits, evs = network.weight[:, rows].shape
+        parent, innermost, tiers = np.full(limits, -1), np.full(evs, -1), []
+        for row in reversed(network.tiers):
+            tier = row[rows]
+            inside = tier >= 0
+            parent[tier[inside]] = innermost[inside]
+            innermost = np.where(inside, tier, innermost)
+            tiers.append(np.unique(tier[inside]))
+        return cls(parent, innermost, tuple(reversed(tiers)))

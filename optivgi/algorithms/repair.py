@@ -86,7 +86,7 @@ def exchanged(problem: Problem, network: Network, power_kw: Floats, target_kwh: 
     if network.single:
         moved = exchange(units(up), units(down), units(gap), units(-gap), units(room[0]))
     else:
-        forest, carried = Forest.of(network.weight > 0), np.minimum(drawn, network.room) * hours
+        forest, carried = Forest.of(network), np.minimum(drawn, network.room) * hours
         limits, chain = (units(room), units(carried)), (forest.parent, forest.innermost)
         moved = exchange_in_tree(units(up), units(down), units(gap), units(-gap), limits, chain)
     power = np.clip(power_kw + moved * unit / hours, least, np.maximum(problem.max_kw[:, None], power_kw))
