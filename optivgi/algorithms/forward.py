@@ -39,9 +39,9 @@ class Cell:
 
     __slots__ = ("_here", "_laxity_h", "_walk", "hours_after", "index", "limits", "max_kw", "min_kw", "need_kwh", "stay_h", "target_kwh")  # fmt: skip
 
-    def __init__(self, walk: _Walk, index: int, rows: Ints | None, here: Ints | slice) -> None:
+    def __init__(self, walk: _Walk, index: int, here: Ints | slice) -> None:
         self._walk, self.index, self._here = walk, index, here
-        self.limits = walk.network.at(index, rows)
+        self.limits = walk.network.at(index, here)
         self.stay_h: Floats = walk.stay[index, here]
         """[N], how long it is there in this cell."""
         self.need_kwh: Floats = walk.need[here]
@@ -127,7 +127,14 @@ def forward(
     turns: Turns | None = None,
 ) -> Floats:
     """[S, K] powers. EVs are served up to `target_kwh` first (their need if None); what is then free goes to the rest."""
-    return _Walk(problem, network, policy, target_kwh, turns or Turns()).run()
+    turns = turns or Turns()
+    if network.single:
+        return _Walk(problem, network, policy, target_kwh, turns).run()
+    order = np.argsort(-problem.departure_s, kind="stable")
+    target_kwh = None if target_kwh is None else target_kwh[order]
+    power = np.empty(problem.stay_h.shape)
+    power[order] = _Walk(problem.take(order), network.take(order), policy, target_kwh, turns).run()
+    return power
 
 
 class _Walk:
@@ -142,7 +149,8 @@ class _Walk:
         self.lengths_s = np.diff(problem.edges_s).tolist()
         self.steady = bool(problem.pausable.all() and problem.departure_known.all())
         self.masks = not network.single
-        """Whether cells contain all EVs, with those that are not there masked out, so that rows need no selecting."""
+        """Whether cells contain all EVs until the last one of them has left, with those that are not there masked out: if EVs
+        are in the order of leaving, last ones first, these are few, and selecting the others costs nothing."""
         self.stay = np.ascontiguousarray(problem.stay_h.T)
         beyond = np.maximum(problem.departure_s - problem.edges_s[-1], 0.0) / 3600.0
         self.after = np.cumsum(self.stay[::-1], axis=0)[::-1] - self.stay + beyond
@@ -159,15 +167,11 @@ class _Walk:
         if isinstance(policy, LevelPolicy) and self.network.single and is_plain(self.problem):
             return self._plainly(policy.early_h)
         there = self.stay > 0
-        count = there.sum(axis=1)
-        cells, evs = np.nonzero(there)
-        start = np.concatenate(([0], np.cumsum(np.bincount(cells, minlength=len(count)))))
-        lengths_s = self.lengths_s
-        for index, number in enumerate(count.tolist()):
-            if number and (self.masks or number == len(self.need)):
-                self._share(index, lengths_s[index], None)
-            elif number:
-                self._share(index, lengths_s[index], evs[start[index] : start[index + 1]])
+        for index, length_s in enumerate(self.lengths_s):
+            rows = np.flatnonzero(there[index])
+            if len(rows):
+                whole = self.masks or len(rows) == rows[-1] + 1
+                self._share(index, length_s, slice(int(rows[-1]) + 1) if whole else rows)
         return np.ascontiguousarray(self.power.T)
 
     def _plainly(self, early_h: float | None) -> Floats:
@@ -178,9 +182,8 @@ class _Walk:
         cells = cells_of(self.problem, self.network.room[0], self.need, target)
         return np.concatenate((self.power[:1].T, cells.powers(early_h)), axis=1)
 
-    def _share(self, index: int, length_s: float, rows: Ints | None) -> None:
-        here: Ints | slice = slice(None) if rows is None else rows
-        cell = Cell(self, index, rows, here)
+    def _share(self, index: int, length_s: float, here: Ints | slice) -> None:
+        cell = Cell(self, index, here)
         need, stay, target = cell.need_kwh, cell.stay_h, cell.target_kwh
         wanted = _capped(target, stay, cell.min_kw, cell.max_kw)
         power = self._shared(cell, here, wanted)

@@ -62,10 +62,9 @@ def powers_towards(problem: Problem, network: Network, targets: Targets) -> Floa
 
 
 def _policy(problem: Problem, network: Network, target_kwh: Floats) -> LevelPolicy:
-    for early_h in EARLY_H:
-        if _steady_fits(problem, network, target_kwh, early_h):
-            return OnTrack(early_h)
-    return LeastLaxity()
+    if not _steady_fits(problem, network, target_kwh, EARLY_H[-1]):
+        return LeastLaxity()
+    return OnTrack(next(early_h for early_h in EARLY_H if _steady_fits(problem, network, target_kwh, early_h)))
 
 
 def _steady_fits(problem: Problem, network: Network, target_kwh: Floats, early_h: float) -> bool:

@@ -65,14 +65,16 @@ class Network:
             taken = self.weight @ power_kw
         return taken
 
-    def at(self, cell: int, rows: Ints | None) -> Limits:
-        """The limits on the EVs at positions `rows` (None is all) in one cell."""
+    def take(self, order: Ints) -> Network:
+        """The same limits on the EVs at positions `order`, in that order."""
+        return replace(self, weight=self.weight[:, order], tiers=tuple(tier[order] for tier in self.tiers))
+
+    def at(self, cell: int, rows: Ints | slice) -> Limits:
+        """The limits on the EVs at positions `rows` in one cell."""
         if self.single:
             return OneLimit(self.weight, self.room[:, cell], None, float(self.room[0, cell]))
-        if rows is not None:
-            tiers = tuple(tier[rows] for tier in self.tiers)
-            return Limits(self.weight[:, rows], self.room[:, cell], tiers if self.nested else None)
-        return Limits(self.weight, self.room[:, cell], self.tiers if self.nested else None)
+        tiers = tuple(tier[rows] for tier in self.tiers) if self.nested else None
+        return Limits(self.weight[:, rows], self.room[:, cell], tiers)
 
 
 @dataclass(frozen=True, slots=True)
