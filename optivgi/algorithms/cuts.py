@@ -43,7 +43,10 @@ class Part:
 
     def narrowed(self) -> Part:
         """The same part without the cells that none of its EVs can use any more."""
-        kept = np.flatnonzero(self.pairs.any(axis=0))
+        used = self.pairs.any(axis=0)
+        if used.all():
+            return self
+        kept = np.flatnonzero(used)
         return replace(self, pairs=self.pairs[:, kept], room=self.room[:, kept], on=self.on[:, kept])
 
     @property
@@ -57,27 +60,28 @@ def split(part: Part, held: Bools, reached: Bools, forest: Forest) -> list[Part]
     parent, entry = forest.parent, forest.innermost[part.evs]
     nothing = np.zeros((1, part.pairs.shape[1]), dtype=bool)
     within = np.concatenate((reached, nothing))[entry]
-    leaving = np.where(within, 0, part.pairs)
-    sure = part.sure[held] + leaving[held].sum(axis=1)
+    pairs = part.pairs[held]
+    leaving = pairs * ~within[held]
+    sure = part.sure[held] + leaving.sum(axis=1)
     inner = part.on & reached
     outlets = inner & ~np.concatenate((inner, nothing))[parent]
     total = int(sure.sum() + part.room[outlets].sum())
-    if held.all() and total >= part.total:
+    others = ~held
+    if not others.any() and total >= part.total:
         return []
-    pairs = np.where(within, part.pairs, 0)[held]
-    low = Part(part.evs[held], pairs, part.room, inner, sure, total).narrowed()
-    if held.all():
+    low = Part(part.evs[held], pairs - leaving, part.room, inner, sure, total).narrowed()
+    if not others.any():
         return [low]
-    taken = summed(entry[held], leaving[held], len(parent) + 1)
+    taken = summed(entry[held], leaving, len(parent) + 1)
     for tier in forest.tiers:
         passed = np.where(outlets[tier], part.room[tier], np.where(inner[tier], 0, taken[tier]))
         np.add.at(taken, parent[tier], passed)
     high = Part(
-        evs=part.evs[~held],
-        pairs=leaving[~held],
+        evs=part.evs[others],
+        pairs=part.pairs[others] * ~within[others],
         room=np.maximum(part.room - taken[:-1], 0).astype(np.int64),
         on=part.on & ~reached,
-        sure=part.sure[~held],
+        sure=part.sure[others],
         total=part.total - total,
     ).narrowed()
     return [low, high]

@@ -55,7 +55,7 @@ class _Limit:
     members: Bools
     """[S], who draws from it."""
     spare_kw: Floats
-    """[S], how much more power each of them could draw from it."""
+    """[S] or [] (the same for all), how much more power each of them could draw from it."""
 
 
 class _Reasons:
@@ -66,14 +66,18 @@ class _Reasons:
         self.now = power_kw[:, 0]
         self.budgeted = budget_kw is not None
         self.limits = list(self._limits())
-        count = len(self.now)
+        count, least = len(self.now), problem.least_kw - ON_KW
         self.full, self.tight = np.full(count, -1), np.full(count, -1)
         for position in range(len(self.limits) - 1, -1, -1):
             limit = self.limits[position]
-            self.full[limit.members & (limit.spare_kw < NEAR)] = position
-            self.tight[limit.members & (limit.spare_kw < problem.least_kw - ON_KW)] = position
-        self.shares = [self._shares(limit) for limit in self.limits]
-        self.top = [float(problem.priority[limit.members].max(initial=0.0)) for limit in self.limits]
+            lowest_kw = limit.spare_kw.min(initial=np.inf)
+            if lowest_kw < NEAR:
+                self.full[limit.members & (limit.spare_kw < NEAR)] = position
+            if lowest_kw < least.max(initial=0.0):
+                self.tight[limit.members & (limit.spare_kw < least)] = position
+        binding = set(self.full.tolist()) - {-1}
+        self.shares = {position: self._shares(self.limits[position]) for position in binding}
+        self.top = {position: self._top(self.limits[position]) for position in binding}
         running = power_kw > ON_KW
         self.next = np.where(running.any(axis=1), np.argmax(running, axis=1), -1)
         self.known: dict[tuple[object, ...], Reason] = {}
@@ -93,8 +97,7 @@ class _Reasons:
                     left_a = problem.room_a(phase)[circuit, 0] - float(self.now[on] @ amps[on, phase])
                     yield _Limit(circuit, phase, on, left_a / np.where(on, amps[:, phase], 1.0))
             if np.isfinite(problem.limit_kw[circuit, 0]):
-                spare = float(problem.limit_kw[circuit, 0] - used_kw[circuit])
-                yield _Limit(circuit, -1, members, np.full(len(members), spare))
+                yield _Limit(circuit, -1, members, np.array(problem.limit_kw[circuit, 0] - used_kw[circuit]))
 
     def all(self) -> tuple[Reason, ...]:
         problem = self.problem
@@ -183,6 +186,9 @@ class _Reasons:
         if others <= 0:
             return f"all of {self._named(limit)}"
         return f"shares {self._named(limit)} with {others} other{'s' if others > 1 else ''}"
+
+    def _top(self, limit: _Limit) -> float:
+        return float(self.problem.priority[limit.members].max(initial=0.0))
 
     def _named(self, limit: _Limit) -> str:
         name = self.problem.limit_source[limit.circuit]

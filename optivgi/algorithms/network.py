@@ -44,13 +44,15 @@ class Network:
             return cls(np.ones((1, evs)), problem.limit_kw, nested=True, single=True, tiers=(every,))
         mask = below(problem)
         weights, rooms = [np.zeros((0, evs))], [np.zeros((0, cells))]
-        amps = problem.amps_per_kw.T
         for phase in range(-1, 3):
             limit = problem.limit_kw if phase < 0 else problem.room_a(phase)
-            rows = mask if phase < 0 else mask * amps[phase]
-            kept = np.flatnonzero(np.isfinite(limit).any(axis=1) & rows.any(axis=1))
-            weights.append(rows[kept])
-            rooms.append(limit[kept])
+            kept = np.flatnonzero(np.isfinite(limit).any(axis=1))
+            if len(kept) == 0:
+                continue
+            rows = mask[kept] if phase < 0 else mask[kept] * problem.amps_per_kw[:, phase]
+            bound = rows.any(axis=1)
+            weights.append(rows[bound])
+            rooms.append(limit[kept[bound]])
         return _without_twins(np.concatenate(weights), np.concatenate(rooms))
 
     def drawn(self, power_kw: Floats) -> Floats:
@@ -149,9 +151,8 @@ def _tiers(weight: Floats) -> rates.Tiers:
     """Sets of disjoint rows of nested ones, smaller rows first."""
     depth = np.zeros(weight.shape[1], dtype=np.int64)
     tiers: list[Ints] = []
-    for row in range(len(weight)):
-        inside = np.flatnonzero(weight[row])
-        tier = int(depth[inside].max(initial=0))
+    for row, inside in enumerate(weight > 0):
+        tier = int(depth.max(initial=0, where=inside))
         if tier == len(tiers):
             tiers.append(np.full(weight.shape[1], -1, dtype=np.int64))
         tiers[tier][inside] = row
@@ -162,36 +163,25 @@ def _tiers(weight: Floats) -> rates.Tiers:
 def _without_twins(weight: Floats, room: Floats) -> Network:
     """The network with rows that weigh the same EVs in proportion merged: the strictest room counts."""
     scale = weight.max(axis=1, initial=0.0)
-    shape = np.round(weight / scale[:, None], 9)
+    shape, room = np.round(weight / scale[:, None], 9), room / scale[:, None]
+    size = np.count_nonzero(shape, axis=1)
+    order = np.argsort(size, kind="stable")
     seen: dict[bytes, int] = {}
-    keep: list[int] = []
-    room = room / scale[:, None]
-    for row in range(len(weight)):
+    for row in order.tolist():
         twin = seen.setdefault(shape[row].tobytes(), row)
-        if twin == row:
-            keep.append(row)
-        else:
+        if twin != row:
             room[twin] = np.minimum(room[twin], room[row])
-    kept = np.array(sorted(keep, key=lambda row: int((shape[row] > 0).sum())), dtype=np.int64)
-    nested = _nested(shape[kept])
-    return Network(shape[kept], room[kept], nested, tiers=_tiers(shape[kept]) if nested else ())
+    kept = np.array(list(seen.values()), dtype=np.int64)
+    shape = shape[kept]
+    nested = _nested(shape, size[kept])
+    return Network(shape, room[kept], nested, tiers=_tiers(shape) if nested else ())
 
 
-def _nested(shape: Floats) -> bool:
+def _nested(shape: Floats, size: Ints) -> bool:
     """Whether every row (smaller ones first) weighs its EVs alike and any two rows are disjoint or one inside the other."""
-    outermost = np.full(shape.shape[1], -1)
-    size = np.zeros(len(shape) + 1, dtype=np.int64)
-    for row, weight in enumerate(shape):
-        inside = weight > 0
-        if not (weight[inside] == 1.0).all():
-            return False
-        shared = np.bincount(outermost[inside] + 1, minlength=len(size))
-        shared[0] = 0
-        if (shared[shared > 0] != size[shared > 0]).any():
-            return False
-        outermost[inside] = row
-        size[row + 1] = inside.sum()
-    return True
+    shared = shape @ shape.T
+    inside = np.minimum(size[:, None], size)
+    return bool(((shape == 0.0) | (shape == 1.0)).all() and ((shared == 0.0) | (shared == inside)).all())
 
 
 @dataclass(frozen=True, slots=True)
