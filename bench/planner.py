@@ -32,7 +32,7 @@ from optivgi.model.framing import frame
 from optivgi.model.horizon import GridSettings
 from optivgi.model.problem import Problem
 from optivgi.model.site import Circuit, Site
-from tests.algorithms.instances import NOW, Day, ev, hours, limit, snapshot, workplace
+from tests.algorithms.instances import NOW, Day, ev, hours, snapshot, tree_day, workplace
 
 PEER = "optivgi==0.2.0"
 PEER_FOLDER = Path("build/peer")
@@ -76,27 +76,6 @@ def best_ms(work: Callable[[], object], repeats: int) -> float:
     finally:
         gc.enable()
     return statistics.median(times) * 1000.0
-
-
-def tree_day(count: int, seed: int) -> tuple[Day, Site]:
-    """A grid connection, ten panels and forty feeders, each with a limit that can bind."""
-    day = workplace(count, seed, expected=False)
-    full_kw = 7.2 * count
-    circuits = [Circuit("site", limit=limit((0, 0.18 * full_kw)))]
-    for panel in range(10):
-        circuits.append(Circuit(f"p{panel}", "site", limit((0, 0.24 * full_kw / 10))))
-        circuits += [Circuit(f"p{panel}f{n}", f"p{panel}", limit((0, 0.30 * full_kw / 40))) for n in range(4)]
-    feeders = [c.circuit_id for c in circuits if "f" in c.circuit_id]
-    those = tuple(
-        ev(
-            one.ev_id,
-            departure=one.departure,
-            energy_needed_kwh=one.energy_needed_kwh,
-            circuit=feeders[number % len(feeders)],
-        )
-        for number, one in enumerate(day.evs)
-    )
-    return Day(those, day.limit), Site(tuple(circuits))
 
 
 def three_phase_day(count: int, seed: int) -> tuple[Day, Site]:

@@ -19,7 +19,7 @@ from optivgi.model.checks import summed
 from optivgi.model.problem import Bools, Floats, Ints
 
 Cut = tuple[Bools, Bools]
-"""EVs [n] and limits in cells [M, J] on the source's side."""
+"""EVs [n] on the source's side, and limits in cells [M, J] that they fill, with all limits inside those."""
 
 MOST_SETS = 16
 MOST_SETS_IN_TREE = 8
@@ -164,7 +164,7 @@ class _Sets:
     """
 
     def __init__(self, part: Part, offer: Wholes, forest: Forest) -> None:
-        self.parent, self.tiers = forest.parent, forest.tiers
+        self.forest, self.parent, self.tiers = forest, forest.parent, forest.tiers
         entry = forest.innermost[part.evs]
         order = np.argsort(entry, kind="stable")
         self.order, self.entry = order, entry[order]
@@ -189,9 +189,7 @@ class _Sets:
         """[M + 1, J, S], whether a set fills the limit or one above it."""
         full = np.zeros(inflow.shape, dtype=bool)
         full[:-1] = inflow[:-1] > self.room
-        for tier in reversed(self.tiers):
-            full[tier] |= full[self.parent[tier]]
-        return full
+        return _with_all_inside(full, self.forest)
 
     def beyond(self, full: Bools) -> Floats:
         """[n, S], what each EV could get where no limit above it is `full`."""
@@ -279,4 +277,13 @@ def cut_in_tree(part: Part, offer: Wholes, forest: Forest) -> Cut | None:
     residual.eliminate_zeros()
     reached = np.zeros(sink + 1, dtype=bool)
     reached[breadth_first_order(residual, source, return_predecessors=False)] = True
-    return reached[:evs], reached[evs:source].reshape(limits, cells)
+    full = np.zeros((limits + 1, cells), dtype=bool)
+    full[:-1] = reached[evs:source].reshape(limits, cells)
+    return reached[:evs], _with_all_inside(full, forest)[:-1]
+
+
+def _with_all_inside(full: Bools, forest: Forest) -> Bools:
+    """`full` [M + 1, J, ...] with the limits inside those too: EVs that come through these find their way blocked further out."""
+    for tier in reversed(forest.tiers):
+        full[tier] |= full[forest.parent[tier]]
+    return full

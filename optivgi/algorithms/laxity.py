@@ -38,8 +38,7 @@ def powers_towards(problem: Problem, network: Network, targets: Targets) -> Floa
     Least laxity on targets that a flow can carry carries them: without minimum powers it reaches all of them in every
     instance tried, with arrivals and dips too. What minimum powers spoil, exchanges between EVs put right.
     """
-    proven = False
-    target_kwh = targets(proven)
+    proven, target_kwh = False, targets(False)
     many = len(problem.need_kwh) > SOME
     best, least = None, np.inf
     for ambition in AMBITIONS if len(problem.need_kwh) <= FEW else AMBITIONS[:2]:
@@ -50,12 +49,15 @@ def powers_towards(problem: Problem, network: Network, targets: Targets) -> Floa
         power = repaired(problem, network, power, target_kwh)
         gap = worst_gap(problem, power, target_kwh)
         reached = gap <= REACHED or (many and mean_gap(problem, power, target_kwh) <= REACHED)
+        enough = reached or many
         if not reached and not proven:
-            proven, target_kwh = True, targets(True)
+            proven, likely_kwh = True, target_kwh
+            target_kwh = targets(True)
             gap = worst_gap(problem, power, target_kwh)
+            enough = enough and np.array_equal(target_kwh, likely_kwh)
         if best is None or gap < least:
             best, least = power, gap
-        if reached or many:
+        if enough:
             break
     assert best is not None
     return best

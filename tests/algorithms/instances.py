@@ -13,7 +13,7 @@ from optivgi.model.framing import EVState, frame
 from optivgi.model.horizon import GridSettings
 from optivgi.model.limit_series import LimitSeries, LimitStep
 from optivgi.model.problem import Problem
-from optivgi.model.site import Site
+from optivgi.model.site import Circuit, Site
 from optivgi.model.snapshot import Snapshot
 
 NOW = datetime(2026, 3, 3, 8, 0, tzinfo=UTC)
@@ -103,3 +103,41 @@ def workplace(count: int, seed: int, *, share: float = 0.18, dip: bool = False, 
         return Day(those, limit((0.0, full)))
     start = float(rng.integers(4, 16)) / 4
     return Day(those, limit((0.0, full), (start, full / 2), (start + 1.0, full)))
+
+
+def placed(day: Day, circuits: list[str]) -> Day:
+    """The day with its EVs on these circuits in turn."""
+    those = tuple(replace(one, circuit=circuits[number % len(circuits)]) for number, one in enumerate(day.evs))
+    return Day(those, day.limit)
+
+
+def tree_day(count: int, seed: int) -> tuple[Day, Site]:
+    """A grid connection, ten panels and forty feeders, each with a limit that can bind."""
+    full_kw = 7.2 * count
+    circuits = [Circuit("site", limit=limit((0, 0.18 * full_kw)))]
+    for panel in range(10):
+        circuits.append(Circuit(f"p{panel}", "site", limit((0, 0.24 * full_kw / 10))))
+        circuits += [Circuit(f"p{panel}f{n}", f"p{panel}", limit((0, 0.30 * full_kw / 40))) for n in range(4)]
+    feeders = [c.circuit_id for c in circuits if "f" in c.circuit_id]
+    return placed(workplace(count, seed, expected=False), feeders), Site(tuple(circuits))
+
+
+def tight_tree_day(count: int, seed: int) -> tuple[Day, Site]:
+    """Three panels with or without feeders, EVs on panels and feeders, and limits of which any may bind, for a while or always."""
+    rng = np.random.default_rng([seed, count])
+    full_kw = 7.2 * count
+
+    def tight(share: float, parts: int) -> LimitSeries:
+        kw = full_kw / parts * float(rng.uniform(share, 4 * share))
+        dip_h = float(rng.uniform(0.5, 4.0))
+        steps = ((0.0, kw), (dip_h, kw * float(rng.uniform(0.3, 1.2))), (dip_h + 1.0, kw))
+        return limit(*steps[: 3 if rng.random() < 0.5 else 1])
+
+    circuits = [Circuit("site", limit=tight(0.15, 1))]
+    for panel in range(3):
+        feeders = int(rng.integers(0, 3))
+        circuits.append(Circuit(f"p{panel}", "site", tight(0.12, 3)))
+        circuits += [Circuit(f"p{panel}f{n}", f"p{panel}", tight(0.15, 3 * feeders)) for n in range(feeders)]
+    names = [circuit.circuit_id for circuit in circuits[1:]]
+    day = workplace(count, seed, expected=bool(rng.integers(2)))
+    return placed(day, [str(name) for name in rng.choice(names, count)]), Site(tuple(circuits))

@@ -43,7 +43,7 @@ def test_flows_and_linear_programs_find_the_same_energies(case: Problem) -> None
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_on_a_tree_flows_are_as_fair_as_linear_programs_or_fairer(seed: int) -> None:
+def test_on_a_tree_flows_and_linear_programs_find_the_same_energies(seed: int) -> None:
     rng = np.random.default_rng(seed)
     circuits = [str(name) for name in rng.choice(["site", "a", "b", "c"], 12)]
     those = [
@@ -59,9 +59,7 @@ def test_on_a_tree_flows_are_as_fair_as_linear_programs_or_fairer(seed: int) -> 
     network = Network.of(case)
     assert network.nested
     by_flow = flow.fair_energies(case, network)
-    gain = np.sort(by_flow / case.need_kwh) - np.sort(energies.fair_energies(case, network, with_highs) / case.need_kwh)
-    differing = np.flatnonzero(np.abs(gain) > 2e-4)
-    assert (gain[differing[:1]] > 0).all()
+    assert by_flow == pytest.approx(energies.fair_energies(case, network, with_highs), abs=1e-3)
     assert by_flow.sum() == pytest.approx(energies.EnergyModel(case, network).largest_total(with_highs), abs=1e-3)
 
 
