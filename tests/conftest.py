@@ -2,9 +2,19 @@
 
 import pytest
 
+from tests.csms.databases import postgres_database, sqlite_template
 from tests.services import amqp_url, broker, exchange_name, postgres_server, postgres_url, session_broker
 
-__all__ = ["amqp_url", "broker", "exchange_name", "postgres_server", "postgres_url", "session_broker"]
+__all__ = [
+    "amqp_url",
+    "broker",
+    "exchange_name",
+    "postgres_database",
+    "postgres_server",
+    "postgres_url",
+    "session_broker",
+    "sqlite_template",
+]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

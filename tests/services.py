@@ -57,17 +57,23 @@ def missing(service: str, tried: str) -> NoReturn:
 
 @dataclass
 class PrivateProcess:
-    """A server started for the tests alone; `stop` and `start` keep its port and its data."""
+    """A server started for the tests alone; `stop` and `start` keep its port and its data.
+
+    It has started when its port is open and it has printed `ready`: PostgreSQL accepts connections before it serves them.
+    """
 
     command: list[str]
     port: int
     environment: dict[str, str] = field(default_factory=dict)
     user: str | None = None
     home: Path = Path()
+    ready: str = ""
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        with (self.home / "output.log").open("ab") as output:
+        printed = self.home / "output.log"
+        with printed.open("ab") as output:
+            said_before = output.tell()
             self.process = subprocess.Popen(
                 self.command,
                 env={**os.environ, **self.environment},
@@ -79,9 +85,9 @@ class PrivateProcess:
                 start_new_session=True,
             )
         deadline = time.monotonic() + START_TIMEOUT_S
-        while not answers("127.0.0.1", self.port):
+        while not (answers("127.0.0.1", self.port) and self.ready.encode() in printed.read_bytes()[said_before:]):
             if self.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"{self.command[0]} did not start: {(self.home / 'output.log').read_text()[-2000:]}")
+                raise RuntimeError(f"{self.command[0]} did not start: {printed.read_text()[-2000:]}")
             time.sleep(0.02)
 
     def stop(self, sign: signal.Signals = signal.SIGTERM) -> None:
@@ -186,8 +192,10 @@ def private_postgres() -> Iterator[PrivateProcess]:
         str(home),
         "-c",
         "max_connections=200",
+        "-c",
+        "lc_messages=C",
     ]
-    database = PrivateProcess(command, port, user=user, home=home)
+    database = PrivateProcess(command, port, user=user, home=home, ready="ready to accept connections")
     database.start()
     try:
         yield database

@@ -48,9 +48,11 @@ class RabbitMQBus:
         connect_timeout_s: float = 10.0,
         confirm_timeout_s: float = 10.0,
         flush_s: float = 2.0,
+        last_retry_s: float = LAST_RETRY_S,
     ) -> None:
         self._url, self._exchange_name = url, exchange
         self._connect_timeout_s, self._confirm_timeout_s, self._flush_s = connect_timeout_s, confirm_timeout_s, flush_s
+        self._last_retry_s = last_retry_s
         parts = urlsplit(url)
         self.broker = f"{parts.hostname}:{parts.port or (5671 if parts.scheme == 'amqps' else 5672)}"
         self._mailbox: Mailbox[Envelope] = Mailbox(f"the queue to the broker {self.broker}", capacity)
@@ -106,7 +108,7 @@ class RabbitMQBus:
             try:
                 await self._session()
             except (*CONNECTION_EXCEPTIONS, TimeoutError) as error:
-                pause_s = FIRST_RETRY_S if self._connected else min(2 * pause_s, LAST_RETRY_S)
+                pause_s = FIRST_RETRY_S if self._connected else min(2 * pause_s, self._last_retry_s)
                 self._away(error)
             except asyncio.CancelledError as error:
                 # aiormq ends what waits on a dying connection with CancelledError; only our own cancel counts here.

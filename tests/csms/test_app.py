@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import shutil
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -27,6 +28,7 @@ from tests.csms.api.fakes import Receiver
 from tests.csms.events.tcp_proxy import TcpProxy
 from tests.csms.events.witness import consuming, eventually
 
+DATABASE = "csms.sqlite3"
 PROFILE: Json = {
     "connectorId": 1,
     "csChargingProfiles": {
@@ -41,7 +43,7 @@ PROFILE: Json = {
 
 def settings(tmp_path: Path, **change: Any) -> CsmsSettings:
     given: dict[str, Any] = {
-        "database_url": f"sqlite:///{tmp_path}/csms.sqlite3",
+        "database_url": f"sqlite:///{tmp_path / DATABASE}",
         "amqp_url": "",
         "citrineos_port": 0,
         "ocpp16_port": 0,
@@ -49,6 +51,12 @@ def settings(tmp_path: Path, **change: Any) -> CsmsSettings:
     } | change
     make: Callable[..., CsmsSettings] = CsmsSettings
     return make(_env_file=None, **given)
+
+
+@pytest.fixture(autouse=True)
+def migrated(tmp_path: Path, sqlite_template: Path) -> None:
+    """Puts the database where `settings` will look for it."""
+    shutil.copy(sqlite_template, tmp_path / DATABASE)
 
 
 class Station:

@@ -67,7 +67,7 @@ def active_transactions(stack: Stack) -> list[dict[str, Any]]:
 
 
 def test_the_services_curtail_six_evs_and_end_cleanly(stack: Stack, scenario_file: ScenarioFile) -> None:
-    start_all(stack, scenario_file(evs=6, every_s=0.3, stay_s=9))
+    start_all(stack, scenario_file(evs=6, every_s=0.3, stay_s=7))
     stack.wait_for_log("run", "CURTAILMENT ON — 6 EVs requesting 43.2 kW, site limit 30.0 kW")
     stack.wait_for_log("simulate", "the scenario is over")
     code, facts, text = verified(stack)
@@ -79,7 +79,7 @@ def test_the_services_curtail_six_evs_and_end_cleanly(stack: Stack, scenario_fil
 
 
 def test_a_killed_csms_loses_no_transaction_and_no_limit(stack: Stack, scenario_file: ScenarioFile) -> None:
-    start_all(stack, scenario_file(evs=6, every_s=0.3, stay_s=12))
+    start_all(stack, scenario_file(evs=6, every_s=0.3, stay_s=9))
     stack.wait_for_log("run", "6 EVs requesting 43.2 kW")
     before = active_transactions(stack)
     assert len(before) == 6
@@ -111,7 +111,7 @@ def test_after_a_restart_of_the_broker_everything_resumes_by_itself(
         stack.wait_for_log("run", "Connected to the broker", times=2)
         stack.wait_healthy()
         stack.kill("simulate", signal.SIGTERM)
-        stack.start("simulate", SCENARIO_FILE=scenario_file(evs=6, every_s=0.3, stay_s=8))
+        stack.start("simulate", SCENARIO_FILE=scenario_file(evs=6, every_s=0.3, stay_s=6))
         stack.wait_for_log("run", "6 EVs requesting 43.2 kW")
         stack.wait_for_log("simulate", "the scenario is over")
 

@@ -1,5 +1,5 @@
 """Fixtures of this folder."""
 
-from tests.csms.databases import clock, database_url, db, postgres_database, sqlite_template
+from tests.csms.databases import clock, database_url, db
 
-__all__ = ["clock", "database_url", "db", "postgres_database", "sqlite_template"]
+__all__ = ["clock", "database_url", "db"]

@@ -15,8 +15,9 @@ import pytest
 from csms.app import Csms
 from csms.events.bus import InProcessBus
 from csms.ports import Json
-from optivgi.clock import WallClock
+from optivgi.clock import ScaledClock, WallClock
 from optivgi.model.charging_profile import ChargingProfile, Kind, Period, Purpose, RateUnit, Schedule
+from optivgi.model.clock import Clock
 from optivgi.model.ev_config import EVConfig, SiteView
 from optivgi.translation.base import OutcomeStatus, PowerCommand
 from optivgi.translation.citrineos.adapter import CitrineOSTranslation
@@ -26,8 +27,10 @@ from optivgi.translation.citrineos.graphql import GraphQL
 from optivgi.translation.citrineos.message_api import MessageAPI
 from optivgi.translation.citrineos.recorded import RecordedAnswers
 from optivgi.translation.inprocess import InProcessEventSource
-from tests.csms.test_app import Station, boot, settings, station
+from tests.csms.test_app import Station, boot, migrated, settings, station
 from tests.services import free_port
+
+__all__ = ["migrated"]
 
 SITE = SiteView(("ST-01",), EVConfig(energy_needed_kwh=20.0, max_kw=7.2, min_kw=1.44), voltage_v=240.0)
 
@@ -38,17 +41,17 @@ async def csms(tmp_path: Path) -> AsyncIterator[Csms]:
         yield csms
 
 
-def translate(csms: Csms, answers: Answers) -> CitrineOSTranslation:
+def translate(csms: Csms, answers: Answers, clock: Clock, deadline_s: float = 10.0) -> CitrineOSTranslation:
     graphql = GraphQL(
         httpx.AsyncClient(transport=httpx.ASGITransport(csms.graphql_app)),
         "http://csms/v1/graphql",
-        WallClock(),
+        clock,
         admin_secret="s3cret",
     )
     messages = MessageAPI(httpx.AsyncClient(transport=httpx.ASGITransport(csms.rest_app)), "http://csms")
     recorded = RecordedAnswers(graphql)
     return CitrineOSTranslation(
-        SITE, WallClock(), graphql, messages, answers, answer_deadline_s=10.0, recorded=recorded
+        SITE, clock, graphql, messages, answers, answer_deadline_s=deadline_s, recorded=recorded
     )
 
 
@@ -73,7 +76,7 @@ async def start_charging(charger: Station, meter_wh: int = 1000) -> str:
 
 
 async def test_what_a_station_said_is_the_snapshot(csms: Csms) -> None:
-    translation = translate(csms, AnswersByEvents(WallClock()))
+    translation = translate(csms, AnswersByEvents(WallClock()), WallClock())
     assert (await translation.get_evs("default")).evs == ()
     async with station(csms) as charger:
         await boot(charger)
@@ -109,12 +112,14 @@ async def test_a_command_reaches_the_station_and_its_answer_comes_back(
     csms: Csms, way: str, answer: list[Any], status: OutcomeStatus
 ) -> None:
     assert isinstance(csms.bus, InProcessBus)
-    by_events = AnswersByEvents(WallClock())
+    speed = 20.0 if way == "record" else 1.0
+    clock = ScaledClock(speed)
+    by_events = AnswersByEvents(clock)
     heard = by_events.take if way == "events" else lambda *_: None
-    source = InProcessEventSource(csms.bus.subscribe, WallClock(), on_answer=heard)
-    by_callback = AnswersByCallback(WallClock(), f"http://127.0.0.1:{free_port()}")
+    source = InProcessEventSource(csms.bus.subscribe, clock, on_answer=heard)
+    by_callback = AnswersByCallback(clock, f"http://127.0.0.1:{free_port()}")
     listener = CallbackListener(by_callback, "127.0.0.1", urlsplit(by_callback.base_url).port or 0)
-    translation = translate(csms, by_callback if way == "callback" else by_events)
+    translation = translate(csms, by_callback if way == "callback" else by_events, clock, 10.0 * speed)
     async with station(csms) as charger:
         await boot(charger)
         transaction_id = await start_charging(charger)
@@ -158,7 +163,7 @@ async def test_what_a_station_has_installed_comes_back(
     source = InProcessEventSource(csms.bus.subscribe, WallClock(), on_answer=by_events.take)
     by_callback = AnswersByCallback(WallClock(), f"http://127.0.0.1:{free_port()}")
     listener = CallbackListener(by_callback, "127.0.0.1", urlsplit(by_callback.base_url).port or 0)
-    translation = translate(csms, by_callback if way == "callback" else by_events)
+    translation = translate(csms, by_callback if way == "callback" else by_events, WallClock())
     async with station(csms) as charger:
         await boot(charger)
         async with asyncio.TaskGroup() as tasks:

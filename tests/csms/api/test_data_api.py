@@ -54,14 +54,6 @@ class Api:
         return response.status_code, answer["message"]
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/csms.sqlite3"
-    url: str = request.getfixturevalue("postgres_url")
-    return url
-
-
 @asynccontextmanager
 async def aclosing_database(database: Database) -> AsyncIterator[None]:
     try:

@@ -13,7 +13,7 @@ import pytest_asyncio
 from csms.events.rabbitmq import RabbitMQBus
 from tests.csms.events.tcp_proxy import TcpProxy
 from tests.csms.events.witness import consuming, event, eventually
-from tests.services import PrivateProcess, free_port, url_of
+from tests.services import free_port
 
 pytestmark = pytest.mark.rabbitmq
 
@@ -82,7 +82,10 @@ async def test_events_of_an_outage_wait_and_each_change_of_state_is_one_line(
     amqp_url: str, exchange_name: str, proxy: TcpProxy, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "csms.events")
-    async with consuming(amqp_url, exchange_name) as witness, RabbitMQBus(through(proxy), exchange_name) as bus:
+    async with (
+        consuming(amqp_url, exchange_name) as witness,
+        RabbitMQBus(through(proxy), exchange_name, last_retry_s=0.1) as bus,
+    ):
         bus.publish(event(0))
         await witness.receive(1)
         proxy.refuse(True)
@@ -154,19 +157,3 @@ async def test_a_refused_password_is_told_and_not_shown(
         assert not bus.healthy()
     assert "REFUSED" in caplog.text
     assert "wrong-secret" not in "".join(r.getMessage() for r in caplog.records if r.name == "csms.events")
-
-
-@pytest.mark.chaos
-async def test_after_a_restart_of_the_broker_everything_resumes(broker: PrivateProcess, exchange_name: str) -> None:
-    url = url_of(broker)
-    async with RabbitMQBus(url, exchange_name) as bus:
-        async with consuming(url, exchange_name) as witness:
-            bus.publish(event(1))
-            await witness.receive(1)
-            await asyncio.to_thread(broker.stop)
-            await eventually(lambda: not bus.healthy())
-        await asyncio.to_thread(broker.start)
-        async with consuming(url, exchange_name) as witness:
-            await eventually(bus.healthy)
-            bus.publish(event(2))
-            assert (await witness.receive_until("2"))[-1].headers["correlationId"] == "2"

@@ -4,10 +4,10 @@ import pytest
 
 from csms.api.graphql import GraphQLService
 from csms.store.database import Database
-from tests.csms.databases import clock, database_url, db, postgres_database, sqlite_template
+from tests.csms.databases import clock, database_url, db
 from tests.csms.graphql.client import Client
 
-__all__ = ["clock", "database_url", "db", "postgres_database", "sqlite_template"]
+__all__ = ["clock", "database_url", "db"]
 
 
 @pytest.fixture

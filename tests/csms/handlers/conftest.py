@@ -19,9 +19,9 @@ from csms.rules.boot import BootPolicy
 from csms.store import stations, tables
 from csms.store.database import Database
 from optivgi.clock import ManualClock
-from tests.csms.databases import clock, database_url, db, postgres_database, sqlite_template
+from tests.csms.databases import clock, database_url, db
 
-__all__ = ["clock", "database_url", "db", "postgres_database", "sqlite_template"]
+__all__ = ["clock", "database_url", "db"]
 
 STATION = "ST-1"
 

@@ -28,10 +28,7 @@ from csms.store import tables
 from csms.store.database import Database
 from optivgi.clock import WallClock
 from optivgi.model.clock import Clock
-from tests.csms.databases import sqlite_template
 from tests.csms.events.tcp_proxy import TcpProxy
-
-__all__ = ["sqlite_template"]
 
 PATIENCE_S = 10.0
 OCPP16 = [Subprotocol("ocpp1.6")]

@@ -11,7 +11,7 @@ from csms.stations.journal import MESSAGE_BYTES, Journal
 from csms.store import tables
 from csms.store.database import Database
 from csms.store.messages import REQUEST, Message
-from optivgi.clock import WallClock
+from optivgi.clock import ScaledClock
 from tests.csms.stations.conftest import Yard, eventually, fragile, rows_of
 
 AT = datetime(2026, 3, 3, 8, tzinfo=UTC)
@@ -61,8 +61,8 @@ async def test_rows_that_the_database_refuses_do_not_stop_those_after_them(
 @pytest.mark.postgres
 async def test_during_an_outage_nobody_waits_and_the_oldest_are_dropped(postgres_url: str) -> None:
     async with fragile(postgres_url) as (proxy, url):
-        db = await Database.open(url, WallClock())
-        journal = Journal(db, WallClock(), lambda _: False, capacity_bytes=10 * MESSAGE_BYTES)
+        db = await Database.open(url, ScaledClock(20.0))
+        journal = Journal(db, ScaledClock(20.0), lambda _: False, capacity_bytes=10 * MESSAGE_BYTES)
 
         async def away() -> bool:
             return not journal.reachable

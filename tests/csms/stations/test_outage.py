@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from csms.store import tables
-from optivgi.clock import WallClock
+from optivgi.clock import ScaledClock
 from tests.csms.stations.conftest import eventually, fragile, meter, open_yard, start
 
 pytestmark = pytest.mark.postgres
@@ -16,7 +16,7 @@ STATUS = {"connectorId": 1, "errorCode": "NoError", "status": "Charging"}
 async def test_an_outage_loses_nothing(postgres_url: str) -> None:
     async with (
         fragile(postgres_url) as (proxy, url),
-        open_yard(url, WallClock()) as yard,
+        open_yard(url, ScaledClock(20.0)) as yard,
         yard.server() as server,
         yard.station(server) as station,
     ):
@@ -53,7 +53,11 @@ async def test_an_outage_loses_nothing(postgres_url: str) -> None:
 
 
 async def test_a_station_that_connects_during_an_outage_is_served_when_it_ends(postgres_url: str) -> None:
-    async with fragile(postgres_url) as (proxy, url), open_yard(url, WallClock()) as yard, yard.server() as server:
+    async with (
+        fragile(postgres_url) as (proxy, url),
+        open_yard(url, ScaledClock(20.0)) as yard,
+        yard.server() as server,
+    ):
         proxy.refuse(True)
         async with yard.station(server) as station:
             assert (await station.ask("StartTransaction", start()))[2] == "InternalError"

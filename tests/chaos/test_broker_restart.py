@@ -1,4 +1,4 @@
-"""A real broker goes and comes back: control goes on meanwhile, and what its events would have told is read at once."""
+"""A real broker goes and comes back: control goes on meanwhile, what its events would have told is read, new ones flow."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from csms.events.rabbitmq import RabbitMQBus
 from optivgi.clock import WallClock
 from optivgi.cycle import CycleSettings, Ports
 from optivgi.leadership import LeasedLeadership, Role, Standing
@@ -16,6 +17,7 @@ from optivgi.testing import FakeTranslation, a_connector
 from optivgi.translation.amqp import AmqpEventSource
 from optivgi.translation.amqp_lease import AmqpLease
 from optivgi.translation.base import Outcome
+from tests.csms.events.witness import consuming, event, eventually
 from tests.optivgi.control_room import FakeLimit, Witness, equal_plan, evs
 from tests.services import PrivateProcess, url_of
 
@@ -91,3 +93,18 @@ async def test_control_goes_on_without_the_broker_and_its_return_brings_a_full_r
     await asyncio.gather(running, return_exceptions=True)
     await source.aclose()
     await lease.aclose()
+
+
+async def test_after_a_restart_of_the_broker_events_flow_again(broker: PrivateProcess, exchange_name: str) -> None:
+    url = url_of(broker)
+    async with RabbitMQBus(url, exchange_name, last_retry_s=0.1) as bus:
+        async with consuming(url, exchange_name) as witness:
+            bus.publish(event(1))
+            await witness.receive(1)
+            await asyncio.to_thread(broker.stop)
+            await eventually(lambda: not bus.healthy())
+        await asyncio.to_thread(broker.start)
+        async with consuming(url, exchange_name) as witness:
+            await eventually(bus.healthy)
+            bus.publish(event(2))
+            assert (await witness.receive_until("2"))[-1].headers["correlationId"] == "2"

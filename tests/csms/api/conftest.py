@@ -1,0 +1,5 @@
+"""Fixtures of this folder."""
+
+from tests.csms.databases import database_url
+
+__all__ = ["database_url"]
