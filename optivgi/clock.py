@@ -1,15 +1,18 @@
-"""Clocks: the wall, the wall at another speed, and one that tests turn by hand."""
+"""Clocks: the wall, the wall at another speed, and one that tests turn by hand (`leaping` has one that turns itself)."""
 
 from __future__ import annotations
 
 import asyncio
 import heapq
 import itertools
+import math
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
+from typing import Protocol
 
 from optivgi.errors import SettingsError
 
@@ -36,7 +39,62 @@ class WallClock:
         return asyncio.timeout(seconds)
 
 
-class ScaledClock:
+class Alarm(Protocol):
+    """A callback at a moment of site time."""
+
+    def cancel(self) -> None:
+        """Nothing is called any more."""
+        ...
+
+
+class AlarmClock(ABC):
+    """Sleeps and deadlines in site time, by means of alarms."""
+
+    @abstractmethod
+    def call_after(self, seconds: float, callback: Callable[[], object]) -> Alarm:
+        """Calls back once `seconds` of site time have passed."""
+
+    async def sleep(self, seconds: float) -> None:
+        if seconds <= 0:
+            await asyncio.sleep(0)
+            return
+        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def wake() -> None:
+            if not woken.done():
+                woken.set_result(None)
+
+        alarm = self.call_after(seconds, wake)
+        try:
+            await woken
+        finally:
+            alarm.cancel()
+
+    def timeout(self, seconds: float) -> AbstractAsyncContextManager[object]:
+        return _SiteTimeout(self, seconds)
+
+
+class _SiteTimeout:
+    def __init__(self, clock: AlarmClock, seconds: float) -> None:
+        self._clock, self._seconds = clock, seconds
+        self._timeout = asyncio.timeout(None)
+
+    async def __aenter__(self) -> _SiteTimeout:
+        await self._timeout.__aenter__()
+        self._alarm = self._clock.call_after(self._seconds, self._expire)
+        return self
+
+    def _expire(self) -> None:
+        self._timeout.reschedule(asyncio.get_running_loop().time())
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._alarm.cancel()
+        await self._timeout.__aexit__(kind, error, trace)
+
+
+class ScaledClock(AlarmClock):
     """Site time that runs at most `speed` times as fast as the wall, from `start` on.
 
     Everything in one process shares one ScaledClock, so that a minute means the same to a charger and to the optimizer.
@@ -77,26 +135,9 @@ class ScaledClock:
         self._seen = wall
         return self._site_s
 
-    async def sleep(self, seconds: float) -> None:
-        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-        def wake() -> None:
-            if not woken.done():
-                woken.set_result(None)
-
-        alarm = self.call_after(max(0.0, seconds), wake)
-        try:
-            await woken
-        finally:
-            alarm.cancel()
-
-    def timeout(self, seconds: float) -> AbstractAsyncContextManager[object]:
-        return _SiteTimeout(self, seconds)
-
-    def call_after(self, seconds: float, callback: Callable[[], object]) -> SiteAlarm:
-        """Calls back once `seconds` of site time have passed."""
+    def call_after(self, seconds: float, callback: Callable[[], object]) -> Alarm:
         self._keep_beating()
-        return SiteAlarm(self, self.monotonic() + seconds, callback)
+        return _ScaledAlarm(self, self.monotonic() + seconds, callback)
 
     def _keep_beating(self) -> None:
         """Starts the heart beat by which starvation is noticed, once per event loop."""
@@ -111,8 +152,8 @@ class ScaledClock:
             self._beat = self._loop.call_later(BEAT_S, self._pulse)
 
 
-class SiteAlarm:
-    """A callback at a moment of a scaled clock's time, however unevenly that runs."""
+class _ScaledAlarm:
+    """Sounds in time, however unevenly that runs."""
 
     def __init__(self, clock: ScaledClock, deadline: float, callback: Callable[[], object]) -> None:
         self._clock, self._deadline, self._callback = clock, deadline, callback
@@ -120,7 +161,6 @@ class SiteAlarm:
         self._look()
 
     def cancel(self) -> None:
-        """Nothing is called any more."""
         self._handle.cancel()
 
     def _look(self) -> None:
@@ -129,34 +169,14 @@ class SiteAlarm:
         self._handle = self._loop.call_later(max(0.0, left_s) / (self._clock.speed * self._clock.pace), due)
 
 
-class _SiteTimeout:
-    def __init__(self, clock: ScaledClock, seconds: float) -> None:
-        self._clock, self._seconds = clock, seconds
-        self._timeout = asyncio.timeout(None)
-
-    async def __aenter__(self) -> _SiteTimeout:
-        await self._timeout.__aenter__()
-        self._alarm = self._clock.call_after(self._seconds, self._expire)
-        return self
-
-    def _expire(self) -> None:
-        self._timeout.reschedule(asyncio.get_running_loop().time())
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._alarm.cancel()
-        await self._timeout.__aexit__(kind, error, trace)
-
-
-class ManualClock:
+class ManualClock(AlarmClock):
     """Time for tests: it stands still until `advance` moves it, waking each sleeper in the order of its deadline."""
 
     def __init__(self, start: datetime = datetime(2026, 3, 3, 8, 0, tzinfo=UTC)) -> None:
         self._start = start
         self._elapsed_s = 0.0
         self._order = itertools.count()
-        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._alarms: list[tuple[float, int, _ManualAlarm]] = []
 
     def now(self) -> datetime:
         return self._start + timedelta(seconds=self._elapsed_s)
@@ -164,58 +184,45 @@ class ManualClock:
     def monotonic(self) -> float:
         return self._elapsed_s
 
-    async def sleep(self, seconds: float) -> None:
-        if seconds <= 0:
-            await asyncio.sleep(0)
-            return
-        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._sleepers, (self._elapsed_s + seconds, next(self._order), woken))
-        await woken
-
-    def timeout(self, seconds: float) -> AbstractAsyncContextManager[object]:
-        return _ManualTimeout(self, seconds)
+    def call_after(self, seconds: float, callback: Callable[[], object]) -> Alarm:
+        alarm = _ManualAlarm(callback)
+        heapq.heappush(self._alarms, (self._elapsed_s + max(0.0, seconds), next(self._order), alarm))
+        return alarm
 
     @property
     def sleeping(self) -> int:
-        """How many tasks wait for time to pass."""
-        return sum(not woken.done() for _, _, woken in self._sleepers)
+        """How many wait for time to pass."""
+        return sum(alarm.callback is not None for _, _, alarm in self._alarms)
 
     async def advance(self, seconds: float) -> None:
         """Moves time on by `seconds`, stopping at every deadline on the way and letting the woken tasks run."""
         target = self._elapsed_s + seconds
         await settle()
-        while self._sleepers and self._sleepers[0][0] <= target:
-            deadline, _, woken = heapq.heappop(self._sleepers)
-            self._elapsed_s = max(self._elapsed_s, deadline)
-            if not woken.done():
-                woken.set_result(None)
-                await settle()
+        while self.leap(target):
+            await settle()
         self._elapsed_s = target
         await settle()
+
+    def leap(self, latest_s: float = math.inf) -> bool:
+        """Moves time to the next deadline and calls back, if there is one by `latest_s`; whether there was."""
+        while self._alarms and self._alarms[0][0] <= latest_s:
+            deadline, _, alarm = heapq.heappop(self._alarms)
+            if alarm.callback is not None:
+                self._elapsed_s = max(self._elapsed_s, deadline)
+                alarm.callback()
+                return True
+        return False
+
+
+class _ManualAlarm:
+    def __init__(self, callback: Callable[[], object]) -> None:
+        self.callback: Callable[[], object] | None = callback
+
+    def cancel(self) -> None:
+        self.callback = None
 
 
 async def settle(rounds: int = 50) -> None:
     """Lets every task that is ready run until it waits for something."""
     for _ in range(rounds):
         await asyncio.sleep(0)
-
-
-class _ManualTimeout:
-    def __init__(self, clock: ManualClock, seconds: float) -> None:
-        self._clock, self._seconds = clock, seconds
-        self._timeout = asyncio.timeout(None)
-
-    async def __aenter__(self) -> _ManualTimeout:
-        await self._timeout.__aenter__()
-        self._alarm = asyncio.ensure_future(self._expire())
-        return self
-
-    async def _expire(self) -> None:
-        await self._clock.sleep(self._seconds)
-        self._timeout.reschedule(asyncio.get_running_loop().time())
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._alarm.cancel()
-        await self._timeout.__aexit__(kind, error, trace)

@@ -107,11 +107,6 @@ class Scheduler:
         """Has a cycle run at once, for one group or for all."""
         self._wakeups.wake(group, reason)
 
-    @property
-    def sending(self) -> int:
-        """How many stations have been sent commands that they have not answered yet."""
-        return sum(group.sending for group in self._served.values())
-
     def draws(self, group: str) -> tuple[EVDraw, ...] | None:
         """What the EVs of a group may be drawing now; None if nothing was read of them yet."""
         one = self._served.get(group)

@@ -47,6 +47,11 @@ class Owner(Protocol):
         """Who built the station."""
         ...
 
+    @property
+    def message_s(self) -> float:
+        """How long the station takes over each message, in seconds of site time."""
+        ...
+
     def now(self) -> datetime:
         """Site time."""
         ...
@@ -83,6 +88,10 @@ class StationLink(Link):
     def answer_due(self, action: str) -> float | None:
         after_s = self._charger.faults.answers_after_s(action)
         return self._owner.monotonic() + after_s if after_s > 0 else None
+
+    async def ponder(self) -> None:
+        if self._owner.message_s:
+            await self._owner.sleep(self._owner.message_s)
 
     async def wait_until(self, due: float) -> None:
         await self._owner.sleep(due - self._owner.monotonic())

@@ -99,7 +99,10 @@ class Fleet:
         self._kept: SiteKept | None = None
         gate = asyncio.Semaphore(HANDSHAKES_AT_ONCE)
         options = options or StationOptions(
-            settings.citrineos_ws_url, settings.simulator_seed, reconnect_max_s=settings.reconnect_max_s
+            settings.citrineos_ws_url,
+            settings.simulator_seed,
+            reconnect_max_s=settings.reconnect_max_s,
+            message_s=0.0 if scenario is None else scenario.message_s,
         )
         self.stations = {
             station_id: Station(

@@ -71,7 +71,9 @@ class Link(ChargePoint):  # type: ignore[misc]
     async def start(self) -> None:
         """Handles frames until the connection is gone; raises ConnectionClosed then."""
         while True:
-            await self.route_message(await self._connection.recv())
+            frame = await self._connection.recv()
+            await self.ponder()
+            await self.route_message(frame)
 
     async def answer_late(self) -> None:
         """Sends the answers that are late, each once its time has come; never returns, cancel it."""
@@ -83,6 +85,9 @@ class Link(ChargePoint):  # type: ignore[misc]
     def answer_due(self, _action: str) -> float | None:
         """When a CALL is to be answered, for `wait_until`: None is at once, inf never."""
         return None
+
+    async def ponder(self) -> None:
+        """Returns when a message that has come is to be handled."""
 
     async def wait_until(self, due: float) -> None:
         """Returns at an instant that `answer_due` gave."""

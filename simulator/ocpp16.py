@@ -60,6 +60,7 @@ class StationOptions:
     reconnect_max_s: float = 30.0
     reboot_s: float = 5.0
     soft_reset_grace_s: float = 30.0
+    message_s: float = 0.0
     response_timeout_s: float = 30.0
     open_timeout_s: float = 10.0
 
@@ -127,6 +128,11 @@ class Station:
     def vendor(self) -> str:
         """Who built it."""
         return self._options.vendor
+
+    @property
+    def message_s(self) -> float:
+        """How long it takes over each message of the CSMS."""
+        return self._options.message_s
 
     @property
     def online(self) -> bool:

@@ -98,6 +98,8 @@ class Scenario:
     over_s: float = 0.0
     building: BuildingSpec | None = None
     """What else hangs on the grid connection."""
+    message_s: float = 0.0
+    """How long a station takes over each message of the CSMS."""
 
     def faults_of(self, station_id: str) -> tuple[tuple[int | None, FaultSpec], ...]:
         """A station's faults, each with the only connector that it concerns: those of its sessions concern theirs."""
@@ -149,6 +151,7 @@ def parse_scenario(text: str, name: str, station_ids: Sequence[str], connectors_
         document.get("outcome", ""),
         document.get("over_s", 0.0),
         building.building_spec(document["building"]) if "building" in document else None,
+        document.get("message_s", 0.0),
     )
 
 
@@ -171,6 +174,7 @@ _TOP = {
     "description": _Must(str, "a text", "Six EVs, one after the other"),
     "sessions": _Must(list, "a list of sessions", []),
     "meter_interval_s": _number("whole seconds from 1 to 86400", 10, 1, 86_400, kind=int),
+    "message_s": _number("seconds from 0 to 60", 0.3, 0, 60),
     "faults": _Must(list, "a list of faults of every station", ["meter_doubled"]),
     "stations": _Must(dict, "an object of stations", {"OPTIVGI-STATION-01": {"faults": ["rejects_zero"]}}),
     "limit_kw": _number("kW above 0 and at most 1000000", 12, 0.001, 1_000_000),

@@ -8,7 +8,6 @@ PostgreSQL and RabbitMQ are started for it alone; their server programs must be 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import logging
 import random
@@ -85,7 +84,7 @@ def visit(names: Sequence[str]) -> int:
     for name in names:
         with tempfile.TemporaryDirectory(prefix="optivgi-zoo-") as folder:
             begun = time.monotonic()
-            seen = asyncio.run(play(zoo.file_of(name), Path(folder), changes=zoo.EXPECTED[name].settings))
+            seen = play(zoo.file_of(name), Path(folder), zoo.EXPECTED[name].settings)
         found = zoo.shortcomings(name, seen)
         bad += bool(found)
         over = seen.over

@@ -56,6 +56,8 @@ class Database:
         self.engine, self.clock = engine, clock
         self.dialect = engine.dialect.name
         self.name = url.render_as_string(hide_password=True)
+        self.checkouts = 0
+        """How many tasks have a connection, or wait for one."""
         self._writers = engine.execution_options(writes=True)
         self._readers = engine
         if self.dialect == "postgresql":
@@ -110,7 +112,7 @@ class Database:
 
     @asynccontextmanager
     async def _checkout(self, engine: AsyncEngine, lock: asyncio.Lock | None) -> AsyncIterator[AsyncConnection]:
-        with _only_one():
+        with _only_one(), self._counted():
             async with AsyncExitStack() as stack:
                 if lock:
                     await stack.enter_async_context(lock)
@@ -118,6 +120,14 @@ class Database:
                     connection = await stack.enter_async_context(engine.connect())
                 with self._reaching(DBAPIError, only=server_gone):
                     yield connection
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self.checkouts += 1
+        try:
+            yield
+        finally:
+            self.checkouts -= 1
 
     @contextmanager
     def _reaching(self, *kinds: type[Exception], only: Any = None) -> Iterator[None]:

@@ -36,20 +36,17 @@ def test_the_documentation_states_the_outcome_of_every_fault() -> None:
 
 @pytest.mark.quiet
 @pytest.mark.parametrize("name", EXPECTED)
-async def test_a_fault_has_the_stated_outcome(name: str, folder: Path) -> None:
-    seen = await play(file_of(name), folder, changes=EXPECTED[name].settings)
-    found = shortcomings(name, seen)
-    assert not found, seen.told()
+def test_a_fault_has_the_stated_outcome(name: str, folder: Path) -> None:
+    seen = play(file_of(name), folder, EXPECTED[name].settings)
+    assert not shortcomings(name, seen), seen.told()
 
 
 @pytest.mark.quiet
 @pytest.mark.parametrize("policy", [PausePolicy.MINIMUM, PausePolicy.STOP])
-async def test_only_policy_ends_the_transaction_of_an_ev_that_cannot_be_paused(
-    policy: PausePolicy, folder: Path
-) -> None:
+def test_only_policy_ends_the_transaction_of_an_ev_that_cannot_be_paused(policy: PausePolicy, folder: Path) -> None:
     """The site has no room for anybody's minimum, and the fourth station charges on at 0."""
     changes = {"site_power_limit_kw": {"": 1.4}, "pause_policy": policy}
-    seen = await play(file_of("ignores_zero"), folder, changes=changes)
+    seen = play(file_of("ignores_zero"), folder, changes)
     begin = seen.began.timestamp()
     late_kw = seen.truth.mean_kw(begin + LATER[0], begin + LATER[1], ("OPTIVGI-STATION-04", 1))
     assert late_kw == (0.0 if policy is PausePolicy.STOP else pytest.approx(1.44, abs=0.01)), seen.told()

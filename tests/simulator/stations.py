@@ -22,13 +22,13 @@ Gate = AbstractAsyncContextManager[object]
 
 @asynccontextmanager
 async def running(
-    csms: TinyCsms, clock: ManualClock, *faults: Any, gate: Gate | None = None, response_timeout_s: float = 5.0
+    csms: TinyCsms, clock: ManualClock, *faults: Any, gate: Gate | None = None, **options: Any
 ) -> AsyncIterator[Station]:
     """A station, with these faults, that lives until the block ends."""
     ticker = Ticker(clock)
     station = Station(
         ChargerSpec("ST-01", faults=tuple((None, spec) for spec in specs(faults))),
-        StationOptions(csms.url, response_timeout_s=response_timeout_s),
+        StationOptions(csms.url, **{"response_timeout_s": 5.0, **options}),
         clock,
         changed=ticker.reschedule,
         gate=gate,

@@ -7,10 +7,11 @@ import asyncio
 import pytest
 
 from optivgi.clock import ManualClock, settle
+from optivgi.leaping import LeapingClock
 from simulator.charger import ChargerSpec
 from simulator.ocpp16 import Station, StationOptions
 from tests.simulator.stations import car, ready, running
-from tests.simulator.tiny_csms import PATIENCE_S, TinyCsms, until
+from tests.simulator.tiny_csms import PATIENCE_S, TinyCsms, tiny_csms, until
 
 
 async def test_it_boots_then_tells_every_status(csms: TinyCsms, clock: ManualClock) -> None:
@@ -128,3 +129,16 @@ async def test_subprotocol_that_is_not_ours_is_left(csms: TinyCsms, clock: Manua
         await until(lambda: clock.sleeping >= 2)
         assert not csms.heard
         assert not station.online
+
+
+def test_it_takes_its_time_over_each_message() -> None:
+    clock = LeapingClock()
+
+    async def boot() -> None:
+        async with tiny_csms() as csms, running(csms, clock, message_s=0.5) as station:
+            await station.ready.wait()
+            assert len(csms.heard) > 3
+            assert clock.monotonic() == 0.5 * len(csms.heard)
+
+    with asyncio.Runner(loop_factory=clock.loop) as runner:
+        runner.run(boot())
