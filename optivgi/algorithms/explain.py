@@ -81,6 +81,7 @@ class _Reasons:
         running = power_kw > ON_KW
         self.next = np.where(running.any(axis=1), np.argmax(running, axis=1), -1)
         self.known: dict[tuple[object, ...], Reason] = {}
+        self.turns: dict[int, str] = {}
 
     def _limits(self) -> Iterator[_Limit]:
         """Every limit on somebody, innermost first."""
@@ -164,12 +165,9 @@ class _Reasons:
         return Reason(Binding.CIRCUIT, f"{power:.1f} kW: leaves room for the minimum power of others")
 
     def _pause(self, limit: int, following: int, least: float) -> Reason:
-        if following >= 0:
-            wait_s = float(self.problem.edges_s[following])
-            at = self.problem.now + timedelta(seconds=wait_s)
-            turn = f"next turn in {max(1, round(wait_s / 60.0))} min ({at:%H:%M} UTC)"
-        else:
-            turn = "no turn in sight"
+        turn = self.turns.get(following)
+        if turn is None:
+            turn = self.turns[following] = self._turn(following)
         if limit < 0 and self.budgeted:
             return Reason(Binding.PRICE, f"0.0 kW: energy is cheaper later; {turn}")
         if limit < 0:
@@ -177,6 +175,13 @@ class _Reasons:
         where, line = self._place(self.limits[limit])
         text = f"paused: minimum {least:.1f} kW does not fit under {self._named(self.limits[limit])}; {turn}"
         return Reason(Binding.PAUSED, text, where, line)
+
+    def _turn(self, following: int) -> str:
+        if following < 0:
+            return "no turn in sight"
+        wait_s = float(self.problem.edges_s[following])
+        at = self.problem.now + timedelta(seconds=wait_s)
+        return f"next turn in {max(1, round(wait_s / 60.0))} min ({at.hour:02}:{at.minute:02} UTC)"
 
     def _place(self, limit: _Limit) -> tuple[str, str | None]:
         return self.problem.circuit_ids[limit.circuit], None if limit.phase < 0 else PHASES[limit.phase]

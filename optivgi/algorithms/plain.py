@@ -13,6 +13,7 @@ from optivgi.model.problem import Bools, Floats, Ints, Problem
 
 DONE_KWH = 1e-6
 TINY_KW = 1e-9
+TINY_H = 1e-9
 ENOUGH = 0.5
 """Rests of a target below this part of the minimum power are left for later, larger ones are overshot."""
 
@@ -46,11 +47,16 @@ class Cells:
         self.least, self.most = problem.min_kw[self.order], problem.max_kw[self.order]
         self.smallest = float(self.least.min(initial=np.inf))
         self.weight = problem.priority[self.order]
-        self.need, self.target = need_kwh[self.order], target_kwh[self.order]
+        self.left: Floats = np.stack((need_kwh[self.order], target_kwh[self.order]))
+        self.need, self.target = self.left
         less = self.need > self.target + DONE_KWH
         self.beyond_target = bool(less.any())
-        self.enough_kw = np.where(less, ENOUGH * self.least, DONE_KWH)
-        """An EV does not run for a rest of its target that takes less than this."""
+        self.enough = np.where(less, ENOUGH * self.least, DONE_KWH) * self.stay
+        """[K, N] kWh, an EV does not run in a cell for a rest of its target of less than this."""
+        self.after = self.most * (self.ahead - self.stay)
+        """[K, N] kWh, what it can get after a cell."""
+        self.pace = self.most / np.maximum(self.stay, TINY_H)
+        """[K, N] kW/h, how steeply its power rises as the common laxity of a cell does."""
 
     def powers(self, early_h: float | None) -> Floats:
         """[S, K - 1] powers; by least laxity, or first with the steady power that completes each target `early_h` before departure."""
@@ -58,20 +64,17 @@ class Cells:
         for cell in range(1, len(power)):
             if here := self.here[cell]:
                 stay, room = self.stay[cell, :here], self.room[cell]
-                wanted = self._capped(self.target[:here], stay, self.enough_kw[:here] * stay)
+                wanted = self._capped(self.target[:here], stay, self.enough[cell, :here])
                 if np.add.reduce(wanted) > room + ROUNDING:
-                    ahead = self.ahead[cell, :here]
                     if early_h is None:
-                        wanted = self._least_laxity(ahead, stay, wanted, room)
+                        wanted = self._least_laxity(cell, wanted)
                     else:
-                        wanted = self._on_track(ahead, stay, wanted, room, early_h)
+                        wanted = self._on_track(cell, wanted, early_h)
                 elif self.beyond_target:
                     wanted = self._topped_up(self.ahead[cell, :here], stay, wanted, room)
-                wanted *= wanted > TINY_KW
                 power[cell, :here] = wanted
-                given = wanted * stay
-                self.target[:here] -= given
-                self.need[:here] -= given
+                self.left[:, :here] -= wanted * stay
+        power *= power > TINY_KW
         restored = np.empty_like(power.T)
         restored[self.order] = power.T
         return restored[:, 1:]
@@ -84,16 +87,16 @@ class Cells:
         power *= energy > least_kwh
         return power
 
-    def _least_laxity(self, ahead: Floats, stay: Floats, wanted: Floats, room: float) -> Floats:
-        here = len(stay)
-        most, target = self.most[:here], self.target[:here]
-        laxity = ahead - target / most
-        fluid = _filled(most / stay, laxity, wanted, room)
+    def _least_laxity(self, cell: int, wanted: Floats) -> Floats:
+        here, room = len(wanted), self.room[cell]
+        target = self.target[:here]
+        laxity = self.ahead[cell, :here] - target / self.most[:here]
+        fluid = _filled(self.pace[cell, :here], laxity, wanted, room)
         floor = np.minimum(self.least[:here], wanted)
         asking = fluid > TINY_KW
         if not (asking & (fluid < floor - TINY_KW)).any():
             return fluid
-        required = (target - most * (ahead - stay)) / stay
+        required = (target - self.after[cell, :here]) / self.stay[cell, :here]
         np.minimum(required, fluid, out=required)
         reserved = np.maximum(required, floor, out=required)
         order = laxity.argsort(kind="stable")
@@ -110,13 +113,13 @@ class Cells:
         wanted *= runs
         return _fitted(np.maximum(fluid, reserved), reserved, wanted, room)
 
-    def _on_track(self, ahead: Floats, stay: Floats, wanted: Floats, room: float, early_h: float) -> Floats:
-        here = len(stay)
+    def _on_track(self, cell: int, wanted: Floats, early_h: float) -> Floats:
+        here, room = len(wanted), self.room[cell]
         target = self.target[:here]
         floor = np.minimum(self.least[:here], wanted)
         if np.add.reduce(floor) > room + ROUNDING:
-            return self._least_laxity(ahead, stay, wanted, room)
-        first = np.minimum(np.maximum(target / in_time_h(ahead, early_h), floor), wanted)
+            return self._least_laxity(cell, wanted)
+        first = np.minimum(np.maximum(target / in_time_h(self.ahead[cell, :here], early_h), floor), wanted)
         claim = np.stack((self.weight[:here] * np.maximum(target, DONE_KWH), np.zeros(here)))
         return fill_one(room, claim, fill_one(room, claim, floor, first), wanted)
 

@@ -26,14 +26,13 @@ class CellsOfFew(Cells):
         if early_h is not None:
             return super().powers(early_h)
         need, target = self.need.tolist(), self.target.tolist()
-        least, most, enough = self.least.tolist(), self.most.tolist(), self.enough_kw.tolist()
+        least, most = self.least.tolist(), self.most.tolist()
         rows = []
-        for stay, ahead, here, room in zip(
-            self.stay[1:].tolist(), self.ahead[1:].tolist(), self.here[1:], self.room[1:], strict=True
-        ):
+        by_cell = (self.stay[1:].tolist(), self.ahead[1:].tolist(), self.enough[1:].tolist())
+        for stay, ahead, enough, here, room in zip(*by_cell, self.here[1:], self.room[1:], strict=True):
             power = [0.0] * len(need)
             for ev in range(here):
-                if target[ev] > enough[ev] * stay[ev]:
+                if target[ev] > enough[ev]:
                     power[ev] = min(max(target[ev] / stay[ev], least[ev]), most[ev])
             if sum(power) > room + ROUNDING:
                 power = _least_laxity(power, [stay, ahead, target, least, most], here, room)

@@ -66,22 +66,23 @@ def exchanged(problem: Problem, network: Network, power_kw: Floats, target_kwh: 
     Who runs when stays as it is, and so does the first cell: powers move only between minimum and maximum, along chains
     of EVs that share a cell (a maximum flow in the residual network). `network` must be nested.
     """
-    gap = _gap(problem, power_kw, target_kwh)
+    energy = problem.energy_kwh(power_kw)
+    gap = np.minimum(target_kwh, problem.need_kwh) - energy
     moves = (power_kw > NOISE) & movable(problem)
     if not (gap > NOISE).any() or not moves.any():
         return power_kw
     hours, drawn = problem.hours, network.drawn(power_kw)
     least = np.minimum(problem.min_kw[:, None], power_kw)
-    needy = problem.energy_kwh(power_kw) <= problem.need_kwh + NOISE
-    up = np.where(moves & needy[:, None], np.maximum(problem.max_kw[:, None] - power_kw, 0.0), 0.0) * hours
-    down = np.where(moves, power_kw - least, 0.0) * hours
+    needy = energy <= problem.need_kwh + NOISE
+    up = np.maximum(problem.max_kw[:, None] - power_kw, 0.0) * (moves & needy[:, None]) * hours
+    down = (power_kw - least) * moves * hours
     room = np.maximum(network.room - drawn, 0.0) * hours
     if network.single and len(gap) <= FEW:
         return _trimmed(problem, power_kw + exchange_among_few(up, down, gap, room[0]) / hours, moves)
     unit = max(float(problem.need_kwh.sum()), 1.0) / LARGEST
 
     def units(kwh: Floats) -> Wholes:
-        return np.floor(np.clip(kwh / unit, 0.0, LARGEST)).astype(np.int64)
+        return np.minimum(np.maximum(kwh, 0.0) / unit, LARGEST).astype(np.int64)
 
     if network.single:
         moved = exchange(units(up), units(down), units(gap), units(-gap), units(room[0]))

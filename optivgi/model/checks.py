@@ -180,12 +180,14 @@ def _energy(problem: Problem, plan: Plan, running: Bools) -> list[Violation]:
     if evs == 0:
         return []
     given = problem.energy_kwh(plan.power_kw)
-    last = cells - 1 - np.argmax(running[:, ::-1], axis=1)
-    rows = np.arange(evs)
-    final_kw = np.where(running.any(axis=1), plan.power_kw[rows, last], 0.0)
-    before_last = given - final_kw * problem.stay_h[rows, last]
-    completes = (final_kw <= problem.least_kw + POWER_KW) & (before_last < problem.need_kwh)
-    excess = np.where(completes, 0.0, given - problem.need_kwh)
+    excess = given - problem.need_kwh
+    if (excess > ENERGY_KWH).any():
+        last = cells - 1 - np.argmax(running[:, ::-1], axis=1)
+        rows = np.arange(evs)
+        final_kw = np.where(running.any(axis=1), plan.power_kw[rows, last], 0.0)
+        before_last = given - final_kw * problem.stay_h[rows, last]
+        completes = (final_kw <= problem.least_kw + POWER_KW) & (before_last < problem.need_kwh)
+        excess = np.where(completes, 0.0, excess)
     return [
         *_each("energy above need", problem, excess),
         *_each("energy stated above need", problem, plan.energy_kwh - problem.need_kwh),
