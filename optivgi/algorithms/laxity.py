@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from optivgi.algorithms.few_rotas import has_rota
 from optivgi.algorithms.forward import DONE_KWH, Cell, Claim, LevelPolicy, forward
 from optivgi.algorithms.network import Network
 from optivgi.algorithms.plain import in_time_h
@@ -36,9 +37,11 @@ def powers_towards(problem: Problem, network: Network, targets: Targets) -> Floa
     """[S, K] powers that reach the targets as nearly as minimum powers allow, then fill up to the needs.
 
     Least laxity on targets that a flow can carry carries them: without minimum powers it reaches all of them in every
-    instance tried, with arrivals and dips too. What minimum powers spoil, exchanges between EVs put right.
+    instance tried, with arrivals and dips too. What minimum powers spoil, exchanges between EVs put right; of few EVs under
+    one limit it is known how well that can be done, so that one try is enough.
     """
-    proven, target_kwh = False, targets(False)
+    rota = has_rota(problem, network)
+    proven, target_kwh = rota, targets(rota)
     many = len(problem.need_kwh) > SOME
     best, least = None, np.inf
     for ambition in AMBITIONS if len(problem.need_kwh) <= FEW else AMBITIONS[:2]:
@@ -47,6 +50,8 @@ def powers_towards(problem: Problem, network: Network, targets: Targets) -> Floa
         if not network.nested:
             return power
         power = repaired(problem, network, power, target_kwh)
+        if rota:
+            return power
         gap = worst_gap(problem, power, target_kwh)
         reached = gap <= REACHED or (many and mean_gap(problem, power, target_kwh) <= REACHED)
         enough = reached or many

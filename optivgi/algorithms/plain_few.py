@@ -30,20 +30,22 @@ class CellsOfFew(Cells):
         rows = []
         by_cell = (self.stay[1:].tolist(), self.ahead[1:].tolist(), self.enough[1:].tolist())
         for stay, ahead, enough, here, room in zip(*by_cell, self.here[1:], self.room[1:], strict=True):
-            power = [0.0] * len(need)
+            power, total = [0.0] * len(need), 0.0
             for ev in range(here):
                 if target[ev] > enough[ev]:
-                    power[ev] = min(max(target[ev] / stay[ev], least[ev]), most[ev])
-            if sum(power) > room + ROUNDING:
+                    power[ev] = wanted = min(max(target[ev] / stay[ev], least[ev]), most[ev])
+                    total += wanted
+            if total > room + ROUNDING:
                 power = _least_laxity(power, [stay, ahead, target, least, most], here, room)
             elif self.beyond_target:
                 _top_up(power, [stay, ahead, need, least, most], here, room)
             for ev in range(here):
-                if power[ev] <= TINY_KW:
-                    power[ev] = 0.0
+                if power[ev] > TINY_KW:
+                    energy = power[ev] * stay[ev]
+                    target[ev] -= energy
+                    need[ev] -= energy
                 else:
-                    target[ev] -= power[ev] * stay[ev]
-                    need[ev] -= power[ev] * stay[ev]
+                    power[ev] = 0.0
             rows.append(power)
         powers = np.empty((len(need), len(rows)))
         powers[self.order] = np.array(rows).reshape(len(rows), len(need)).T
@@ -53,12 +55,12 @@ class CellsOfFew(Cells):
 def _least_laxity(wanted: Numbers, evs: list[Numbers], here: int, room: float) -> Numbers:
     """`Cells._least_laxity`; `evs` are stay, time ahead, target, minimum and maximum of each."""
     stay, ahead, target, least, most = evs
-    laxity = [ahead[ev] - target[ev] / most[ev] for ev in range(here)]
-    steps = []
-    for ev in range(here):
-        if wanted[ev] > 0.0:
-            slope = most[ev] / stay[ev]
-            steps += [(laxity[ev], slope), (laxity[ev] + wanted[ev] / slope, -slope)]
+    asking = [ev for ev in range(here) if wanted[ev] > 0.0]
+    slope, laxity, steps = [0.0] * here, [0.0] * here, []
+    for ev in asking:
+        laxity[ev] = first = ahead[ev] - target[ev] / most[ev]
+        slope[ev] = rise = most[ev] / stay[ev]
+        steps += [(first, rise), (first + wanted[ev] / rise, -rise)]
     steps.sort()
     level, rate, filled = steps[0][0], 0.0, 0.0
     for at, change in steps:
@@ -67,20 +69,22 @@ def _least_laxity(wanted: Numbers, evs: list[Numbers], here: int, room: float) -
             break
         filled += rate * (at - level)
         level, rate = at, rate + change
-    fluid, low, squeezed = [0.0] * len(wanted), [0.0] * len(wanted), False
-    for ev in range(here):
-        fluid[ev] = min(max(most[ev] / stay[ev] * (level - laxity[ev]), 0.0), wanted[ev])
-        squeezed |= TINY_KW < fluid[ev] < min(least[ev], wanted[ev]) - TINY_KW
+    fluid, squeezed = [0.0] * len(wanted), False
+    for ev in asking:
+        if level > laxity[ev]:
+            fluid[ev] = power = min(slope[ev] * (level - laxity[ev]), wanted[ev])
+            if TINY_KW < power < least[ev] - TINY_KW and power < wanted[ev] - TINY_KW:
+                squeezed = True
     if not squeezed:
         return fluid
-    left, power, high = room + ROUNDING, [0.0] * len(wanted), [0.0] * len(wanted)
-    for ev in sorted((ev for ev in range(here) if fluid[ev] > TINY_KW), key=laxity.__getitem__):
+    left, power_kw, low, high = room + ROUNDING, [0.0] * len(wanted), [0.0] * len(wanted), [0.0] * len(wanted)
+    for ev in sorted((ev for ev in asking if fluid[ev] > TINY_KW), key=laxity.__getitem__):
         required = (target[ev] - most[ev] * (ahead[ev] - stay[ev])) / stay[ev]
         reserved = max(min(required, fluid[ev]), min(least[ev], wanted[ev]))
         if reserved <= left:
             left -= reserved
-            low[ev], high[ev], power[ev] = reserved, wanted[ev], max(fluid[ev], reserved)
-    return _fitted(power, low, high, room)
+            low[ev], high[ev], power_kw[ev] = reserved, wanted[ev], max(fluid[ev], reserved)
+    return _fitted(power_kw, low, high, room)
 
 
 def _top_up(power: Numbers, evs: list[Numbers], here: int, room: float) -> None:

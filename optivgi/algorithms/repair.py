@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from optivgi.algorithms.few_rotas import LOST, Rota, has_rota
 from optivgi.algorithms.handing import FEW, exchange_among_few
 from optivgi.algorithms.letting_in import NOISE, let_in, movable
 from optivgi.algorithms.maxflow import LARGEST, Wholes, exchange, exchange_in_tree
@@ -34,6 +35,8 @@ def repaired(problem: Problem, network: Network, power_kw: Floats, target_kwh: F
 
     The first cell stays as it is. `network` must be nested. With steps or an unbalance limit nothing is moved.
     """
+    if has_rota(problem, network):
+        return _by_rota(problem, network, power_kw, target_kwh)
     fixed = (problem.step_kw > 0).any() or np.isfinite(problem.unbalance_kw)
     gap = worst_gap(problem, power_kw, target_kwh)
     if fixed or power_kw.shape[1] < 2 or gap <= WORTH:
@@ -53,6 +56,25 @@ def repaired(problem: Problem, network: Network, power_kw: Floats, target_kwh: F
             break
         power = exchanged(problem, network, turned, target_kwh)
     return filled_up(problem, network, best)
+
+
+def _by_rota(problem: Problem, network: Network, power_kw: Floats, target_kwh: Floats) -> Floats:
+    """`repaired` for few EVs: powers exchanged, and if that is not enough, others run when they are."""
+    if _near(problem, power_kw, target_kwh):
+        return power_kw
+    power = exchanged(problem, network, power_kw, target_kwh)
+    if _near(problem, power, target_kwh):
+        return power
+    rota = Rota(problem, network.room[0], power, target_kwh)
+    rota.improve()
+    power = rota.powers(power)
+    return _trimmed(problem, power, (power > NOISE) & movable(problem))
+
+
+def _near(problem: Problem, power_kw: Floats, target_kwh: Floats) -> bool:
+    """Whether nobody is short of much of its target, and hardly anything of all of them is missed."""
+    short = np.maximum(_gap(problem, power_kw, target_kwh), 0.0)
+    return bool((short <= WORTH * target_kwh).all() and short.sum() <= LOST * target_kwh.sum())
 
 
 def _gap(problem: Problem, power_kw: Floats, target_kwh: Floats) -> Floats:

@@ -21,6 +21,9 @@ from optivgi.model.snapshot import RefusedEV, Snapshot
 from optivgi.model.units import is_aware
 
 UNKNOWN_PHASE = "?"
+FEW = 8
+CROWDED = 2.0
+"""Few EVs under one limit take turns where minimum powers are more than 1 / this of it: whose turn it is tells on each of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +192,10 @@ def problem_of(
     edges_s = horizon.edges(evs.arrival_s, departure_s, changes_s, settings, telling)
     limit_kw, limit_a = _limits(site, now, edges_s, parent, taken)
     stay_h = horizon.stays(evs.arrival_s, departure_s, edges_s)
-    busy = _exceed(stay_h, np.where(evs.need_kwh > 0, evs.min_kw, 0.0), evs.circuit, parent, limit_kw)
+    least_kw = np.where(evs.need_kwh > 0, evs.min_kw, 0.0)
+    if len(evs.ev_ids) <= FEW and not settings.many_limits:
+        least_kw *= CROWDED
+    busy = _exceed(stay_h, least_kw, evs.circuit, parent, limit_kw)
     if busy.any():
         edges_s = horizon.subdivided(edges_s, busy, settings, len(evs.ev_ids))
         limit_kw, limit_a = _limits(site, now, edges_s, parent, taken)
