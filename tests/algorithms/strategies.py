@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import cache
 
 from hypothesis import strategies as st
 
@@ -16,23 +17,44 @@ from tests.algorithms.instances import NOW, ev, limit, snapshot
 PHASES = [("L1",), ("L2",), ("L3",), ("L1", "L2", "L3"), ("?",)]
 
 
+# Strategies that are made once: to make them anew for each draw takes as long as to plan.
+_FACTS = st.tuples(
+    st.sampled_from([0.0, 1.4, 4.1]),
+    st.sampled_from([3.6, 7.2, 7.2, 11.0]),
+    st.sampled_from([-120, 0, 0, 0, 45, 150]),
+    st.integers(5, 600),
+    st.booleans(),
+    st.sampled_from([0.0, 0.05, 2.0, 8.0, 20.0, 60.0]),
+    st.sampled_from([0.0, 0.0, 5.0]),
+    st.sampled_from([1.0, 1.0, 1.0, 3.0]),
+)
+_WIRING = st.tuples(st.sampled_from(PHASES), st.sampled_from([0.0, 0.0, 1.0]))
+_STATES = st.builds(
+    EVState, waiting_s=st.sampled_from([0.0, 0.0, 400.0, 4000.0]), allowed_kw=st.sampled_from([None, 0.0, 3.0])
+)
+
+
+@cache
+def _one_of(circuits: tuple[str, ...]) -> st.SearchStrategy[str]:
+    return st.sampled_from(circuits)
+
+
 @st.composite
 def cars(draw: st.DrawFn, number: int, circuits: tuple[str, ...] = ("site",), *, phases: bool = False) -> EV:
-    low = draw(st.sampled_from([0.0, 1.4, 4.1]))
-    arrival = draw(st.sampled_from([-120, 0, 0, 0, 45, 150]))
-    stay = draw(st.integers(5, 600))
+    low, high, arrival, stay, leaves, need, delivered, priority = draw(_FACTS)
+    wired, step_a = draw(_WIRING) if phases else (("L1",), 0.0)
     return ev(
         f"{number:02d}",
         min_kw=low,
-        max_kw=max(low, draw(st.sampled_from([3.6, 7.2, 7.2, 11.0]))),
+        max_kw=max(low, high),
         arrival=NOW + timedelta(minutes=arrival),
-        departure=draw(st.sampled_from([None, NOW + timedelta(minutes=max(arrival, 0) + stay)])),
-        energy_needed_kwh=draw(st.sampled_from([0.0, 0.05, 2.0, 8.0, 20.0, 60.0])),
-        delivered_kwh=draw(st.sampled_from([0.0, 0.0, 5.0])),
-        priority=draw(st.sampled_from([1.0, 1.0, 1.0, 3.0])),
-        circuit=draw(st.sampled_from(circuits)),
-        phases=draw(st.sampled_from(PHASES)) if phases else ("L1",),
-        step_a=draw(st.sampled_from([0.0, 0.0, 1.0])) if phases else 0.0,
+        departure=NOW + timedelta(minutes=max(arrival, 0) + stay) if leaves else None,
+        energy_needed_kwh=need,
+        delivered_kwh=delivered,
+        priority=priority,
+        circuit=draw(_one_of(circuits)),
+        phases=wired,
+        step_a=step_a,
     )
 
 
@@ -48,10 +70,7 @@ def plain_problems(draw: st.DrawFn, most: int = 9) -> Problem:
     """One circuit, single-phase EVs."""
     count = draw(st.integers(1, most))
     those = [draw(cars(number)) for number in range(count)]
-    waits = st.sampled_from([0.0, 0.0, 400.0, 4000.0])
-    states = {
-        one.ev_id: EVState(waiting_s=draw(waits), allowed_kw=draw(st.sampled_from([None, 0.0, 3.0]))) for one in those
-    }
+    states = {one.ev_id: draw(_STATES) for one in those}
     return frame(snapshot(*those), Site.single(draw(limits)), NOW, states=states).problem
 
 
