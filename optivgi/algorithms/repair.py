@@ -92,7 +92,7 @@ def exchanged(problem: Problem, network: Network, power_kw: Floats, target_kwh: 
     gap = np.minimum(target_kwh, problem.need_kwh) - energy
     moves = (power_kw > NOISE) & movable(problem)
     if not (gap > NOISE).any() or not moves.any():
-        return power_kw
+        return _trimmed(problem, power_kw, moves)
     hours, drawn = problem.hours, network.drawn(power_kw)
     least = np.minimum(problem.min_kw[:, None], power_kw)
     needy = energy <= problem.need_kwh + NOISE

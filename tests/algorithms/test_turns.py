@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from optivgi.algorithms import algorithm, names
+from optivgi.model.checks import violations
 from optivgi.model.framing import EVState
 from optivgi.model.plan import Binding
-from tests.algorithms.instances import NOW, ev, evs, hours, problem
+from tests.algorithms.instances import NOW, ev, evs, hours, limit, problem
 
 TURNING = [name for name in names() if name not in {"fcfs", "edf"}]
 
@@ -50,6 +51,22 @@ def test_those_with_most_slack_are_paused() -> None:
 def test_no_power_is_left_over_while_somebody_could_use_it() -> None:
     case = problem(evs(2), 8.0)
     assert algorithm("fair")(case).power_kw[:, 0].sum() == pytest.approx(8.0)
+
+
+def test_a_turn_more_than_an_ev_needs_is_made_up_for_in_the_others() -> None:
+    need, least, most = (8.0, 0.05, 8.0, 2.0, 2.0), (0.0, 1.4, 1.4, 4.1, 4.1), (7.2, 3.6, 11.0, 4.1, 4.1)
+    those = [
+        ev(
+            str(n),
+            departure=None if n else NOW + hours(1.75),
+            energy_needed_kwh=need[n],
+            min_kw=least[n],
+            max_kw=most[n],
+        )
+        for n in range(5)
+    ]
+    case = problem(those, limit((0, 2.0), (0.5, 9.0), (1.0, 25.0), (1.75, 0.0)))
+    assert violations(case, algorithm("fair")(case)) == ()
 
 
 def test_replanning_every_turn_lets_everybody_charge() -> None:
