@@ -13,6 +13,8 @@ from optivgi.model.problem import Bools, Floats, Problem
 
 WORTH = 0.005
 """Gaps smaller than this part of an EV's energy are left alone."""
+GIVEN = 0.004
+"""This part of their energy EVs give to those that are shorter of their target than that."""
 MOST_ROUNDS = 3
 LITTLE_KWH = 1e-3
 MANY = 200
@@ -42,19 +44,24 @@ def repaired(problem: Problem, network: Network, power_kw: Floats, target_kwh: F
     if fixed or power_kw.shape[1] < 2 or gap <= WORTH:
         return power_kw
     if len(problem.need_kwh) > MANY:
-        return exchanged(problem, network, power_kw, target_kwh)
-    best, least = power_kw.copy(), gap
-    power = exchanged(problem, network, power_kw, target_kwh)
+        power = exchanged(problem, network, power_kw, target_kwh)
+        if network.single and worst_gap(problem, power, target_kwh) > WORTH:
+            power = exchanged(problem, network, power, target_kwh, given=GIVEN)
+        return power
+    power, best, least = power_kw, power_kw.copy(), gap
+    parts = (0.0, GIVEN) if len(problem.need_kwh) > FEW else (0.0,)
     for _ in range(MOST_ROUNDS):
-        gap = worst_gap(problem, power, target_kwh)
-        if gap < least:
-            best, least = power, gap
-        if gap <= WORTH:
-            break
+        for given in parts:
+            power = exchanged(problem, network, power, target_kwh, given=given)
+            gap = worst_gap(problem, power, target_kwh)
+            if gap < least:
+                best, least = power, gap
+            if gap <= WORTH:
+                return filled_up(problem, network, best)
         turned = let_in(problem, network, power, target_kwh, worth=WORTH)
         if turned is None:
             break
-        power = exchanged(problem, network, turned, target_kwh)
+        power = turned
     return filled_up(problem, network, best)
 
 
@@ -82,8 +89,11 @@ def _gap(problem: Problem, power_kw: Floats, target_kwh: Floats) -> Floats:
     return gap
 
 
-def exchanged(problem: Problem, network: Network, power_kw: Floats, target_kwh: Floats) -> Floats:
-    """Powers [S, K] after EVs above their target have given to those below it, as much as can be given.
+def exchanged(
+    problem: Problem, network: Network, power_kw: Floats, target_kwh: Floats, *, given: float = 0.0
+) -> Floats:
+    """Powers [S, K] after EVs above their target have given to those below it, as much as can be given. EVs that are short of
+    theirs by more than the part `given` of their energy get so much of the others, too, who come to be short by that.
 
     Who runs when stays as it is, and so does the first cell: powers move only between minimum and maximum, along chains
     of EVs that share a cell (a maximum flow in the residual network). `network` must be nested.
@@ -95,6 +105,8 @@ def exchanged(problem: Problem, network: Network, power_kw: Floats, target_kwh: 
         return _trimmed(problem, power_kw, moves)
     hours, drawn = problem.hours, network.drawn(power_kw)
     least = np.minimum(problem.min_kw[:, None], power_kw)
+    given_kwh = given * np.maximum(problem.need_kwh + problem.delivered_kwh, 1e-3)
+    gap = np.where(gap > given_kwh, gap, gap - given_kwh)
     needy = energy <= problem.need_kwh + NOISE
     up = np.maximum(problem.max_kw[:, None] - power_kw, 0.0) * (moves & needy[:, None]) * hours
     down = (power_kw - least) * moves * hours
