@@ -49,9 +49,8 @@ def repaired(problem: Problem, network: Network, power_kw: Floats, target_kwh: F
             power = exchanged(problem, network, power, target_kwh, given=GIVEN)
         return power
     power, best, least = power_kw, power_kw.copy(), gap
-    parts = (0.0, GIVEN) if len(problem.need_kwh) > FEW else (0.0,)
     for _ in range(MOST_ROUNDS):
-        for given in parts:
+        for given in (0.0, GIVEN):
             power = exchanged(problem, network, power, target_kwh, given=given)
             gap = worst_gap(problem, power, target_kwh)
             if gap < least:
