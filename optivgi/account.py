@@ -159,7 +159,8 @@ class Account:
     `min_kw` is the least sendable power other than 0. `inherited` means that it ran before anything was known of it.
     `installed` is the TxProfile that the station confirmed last, `doubtful` those that it may have instead (sent, and never
     answered), `in_flight` those that wait for their answers, and `fallback` says that it may be without a TxProfile and so
-    under its TxDefaultProfile. `drew_kw` is the metered power before the last confirmation.
+    under its TxDefaultProfile. `behind_s` is by how much the station's clock may be behind, if anything tells. `drew_kw` is the metered power before the last confirmation, at
+    `drew_on` (seconds since 1970).
     """
 
     key: Key
@@ -176,6 +177,7 @@ class Account:
     inherited: bool
     online: bool
     wants_energy: bool = True
+    behind_s: float = 0.0
     installed: Sent | None = None
     doubtful: tuple[Sent, ...] = ()
     fallback: bool = True
@@ -183,6 +185,7 @@ class Account:
     settling: tuple[Settling, ...] = ()
     confirmed_on: datetime | None = None
     drew_kw: float | None = None
+    drew_on: float = -math.inf
     attempts: Attempts = Attempts()
     paused_at: float | None = None
     running_at: float | None = None
@@ -202,13 +205,14 @@ class Account:
         """What was sent and is not known to be refused: it may be in force, or come into force."""
         return (one.command.limit_kw for one in (*self.in_flight, *self.doubtful))
 
-    def possible(self, fallback: Envelope) -> Iterator[Envelope]:
-        """What each profile that the charger may have allows over time; `fallback` is what it allows without one."""
+    def possible(self, fallback: Envelope, *, sure: bool = True) -> Iterator[Envelope]:
+        """What each profile that the charger may have allows over time; `fallback` is what it allows without one, left out
+        unless that is `sure`."""
         if self.installed is not None:
             yield self.installed.grant.then(fallback)
         for sent in (*self.doubtful, *self.in_flight):
             yield sent.grant.then(fallback)
-        if self.fallback:
+        if self.fallback and sure:
             yield fallback
 
     def continued(self, fresh: Account) -> Account:
@@ -226,15 +230,14 @@ class Account:
             arrival=min(self.arrival, fresh.arrival),
             online=fresh.online,
             wants_energy=fresh.wants_energy,
+            behind_s=fresh.behind_s,
             attempts=Attempts() if back else self.attempts,
         )
 
     def confirmed(self, sent: Sent, power_kw: float, before_kw: float, when: Instant, settle_s: float) -> Account:
         """The station has `sent`, which allows `power_kw` now; until then it may have allowed `before_kw`, and the EV takes
         time to follow."""
-        settling = self.settling
-        if before_kw > power_kw:
-            settling = (*settling, Settling(before_kw, when.at + settle_s))
+        account = self.follows(before_kw, when.at + settle_s) if before_kw > power_kw else self
         paused_at, running_at = self.paused_at, self.running_at
         if power_kw > 0:
             paused_at, running_at = None, when.at if running_at is None else running_at
@@ -246,12 +249,16 @@ class Account:
             doubtful=(),
             fallback=False,
             in_flight=self.without(sent.command),
-            settling=settling,
+            settling=account.settling,
             confirmed_on=when.now,
             attempts=Attempts(),
             paused_at=paused_at,
             running_at=running_at,
         )
+
+    def follows(self, before_kw: float, until: float) -> Account:
+        """It is allowed less than `before_kw` now, and may go on drawing that `until` then."""
+        return replace(self, settling=(*self.settling, Settling(before_kw, until)))
 
     def failed(self, outcome: Outcome, when: Instant) -> Account:
         """The station does not have the profile, or nobody knows whether it has."""
@@ -273,10 +280,10 @@ class Account:
         if ev.measured_kw is None or ev.measured_at is None or not is_aware(ev.measured_at):
             return self
         if not self.settling or self.confirmed_on is None or ev.measured_at <= self.confirmed_on:
-            return replace(self, drew_kw=ev.measured_kw)
+            return replace(self, drew_kw=ev.measured_kw, drew_on=ev.measured_at.timestamp())
         most_kw = allowed_kw + METER_NOISE_KW
         if self.drew_kw is not None and self.drew_kw > most_kw >= ev.measured_kw:
-            return replace(self, settling=(), drew_kw=ev.measured_kw)
+            return replace(self, settling=(), drew_kw=ev.measured_kw, drew_on=ev.measured_at.timestamp())
         return self
 
     def running_s(self, at: float) -> float:
@@ -331,6 +338,7 @@ def _account(
         inherited=inherited,
         online=connector is None or connector.online,
         wants_energy=not isinstance(what, EV) or what.energy_needed_kwh > 0,
+        behind_s=0.0 if connector is None else connector.late_s,
     )
 
 

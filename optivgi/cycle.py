@@ -29,7 +29,7 @@ from optivgi.oversight_settings import OversightSettings
 from optivgi.profile_form import FormBook
 from optivgi.reconcile import Reconciler
 from optivgi.record import CycleRecord, EVDecision, FallBack, OutOfControl
-from optivgi.reserve import for_starts, kept_free, proven, welcomed
+from optivgi.reserve import affordable, for_starts, kept_free, proven, welcomed
 from optivgi.translation.base import Outcome, OutcomeStatus, PowerCommand, Translation
 from optivgi.wave import next_commands
 
@@ -315,11 +315,19 @@ def next_wave(group: Group, settings: CycleSettings, clock: Clock) -> tuple[Powe
     ledger = group.ledger
     ledger.tick(when)
     limits = _limits(group, group.site, settings, when)
+    granted = affordable(ledger, limits, group.shares, when)
     planned = (
         *next_commands(
-            ledger, group.targets, limits, when, shares=group.shares, drops=group.drops, raises=group.may_raise
+            ledger,
+            group.targets,
+            limits,
+            when,
+            shares=group.shares,
+            granted=granted,
+            drops=group.drops,
+            raises=group.may_raise,
         ),
-        *safe_start_commands(ledger, group.shares, when, _starts(group, when)),
+        *safe_start_commands(ledger, granted, when, _starts(group, when)),
     )
     commands = tuple(group.oversight.wave(planned))
     for command in commands:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,8 +77,17 @@ class Envelope:
 
 def highest(envelopes: Iterable[Envelope]) -> Envelope:
     """At each moment the highest of several; 0 if there are none."""
+    return _chosen(max, envelopes)
+
+
+def lowest(envelopes: Iterable[Envelope]) -> Envelope:
+    """At each moment the lowest of several; 0 if there are none."""
+    return _chosen(min, envelopes)
+
+
+def _chosen(choose: Callable[[Iterable[float]], float], envelopes: Iterable[Envelope]) -> Envelope:
     known = tuple(envelopes)
     if len(known) < 2:
         return known[0] if known else Envelope.constant(0.0)
     moments = sorted({start for one in known for start in one.starts})
-    return Envelope.of((moment, max(one.at(moment) for one in known)) for moment in moments)
+    return Envelope.of((moment, choose(one.at(moment) for one in known)) for moment in moments)

@@ -49,12 +49,14 @@ class Timing:
     """When things end, in seconds since 1970.
 
     High powers fall to the share at `expiry`, low ones rise to it `margin_s` later: in between every EV has followed,
-    whatever the clocks of the stations say. `hold_ends` is until when the TxDefaultProfile allows nothing yet.
+    whatever the clocks of the stations say. `hold_ends` is until when the TxDefaultProfile allows nothing yet. All drops are
+    `early_s` ahead for a station whose clock may be behind by that much more than others.
     """
 
     expiry: float
     margin_s: float
     hold_ends: float
+    early_s: float = 0.0
 
 
 def schedule_of(
@@ -77,10 +79,10 @@ def schedule_of(
     zero = start.timestamp()
     stays = [(moment, kw) for moment, kw in steps if moment < timing.expiry]
     low = bool(stays) and stays[-1][1] <= share_kw + NOISE
-    ends = timing.expiry + timing.margin_s if low else timing.expiry
+    ends = timing.expiry + timing.margin_s if low else timing.expiry - timing.early_s
     periods: list[Period] = []
     for moment, kw in stays if low else (*stays, (timing.expiry, share_kw)):
-        start_s = math.floor(moment - zero) if periods else 0
+        start_s = math.floor(max(moment - timing.early_s - zero, 0.0)) if periods else 0
         limit = wire_limit(kw, unit, volts)[0]
         if periods and periods[-1].start_s == start_s:
             periods.pop()
@@ -95,5 +97,15 @@ def schedule_of(
 
 def aligned(now: datetime, duration_s: int) -> float:
     """When all that is sent about now is to end: two to three thirds of `duration_s` ahead, the same for everybody."""
-    grid_s = max(1, duration_s // 3)
+    grid_s = _grid_s(duration_s)
     return (now + timedelta(seconds=duration_s)).timestamp() // grid_s * grid_s
+
+
+def aligned_next(wall_s: float, duration_s: int) -> float:
+    """When the first of those profiles may end that are in force at `wall_s`."""
+    grid_s = _grid_s(duration_s)
+    return (wall_s // grid_s + 1) * grid_s
+
+
+def _grid_s(duration_s: int) -> int:
+    return max(1, duration_s // 3)

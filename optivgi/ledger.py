@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from optivgi.account import Account, Attempts, Instant, Key, SafeStart, Sent, accounts_of, by_key
-from optivgi.envelope import Envelope, highest
+from optivgi.envelope import Envelope, highest, lowest
+from optivgi.grant import aligned_next
 from optivgi.model.charging_profile import Purpose
 from optivgi.model.framing import EVState
 from optivgi.model.snapshot import Snapshot
@@ -23,7 +24,7 @@ class Policy:
 
     `settle_s`: how long an EV may take to follow a lower limit. `duration_s`: how long a TxProfile lasts at most if nobody
     replaces it. Changes below `dead_band_kw` wait, unless a limit needs them. `skew_s`: by how much a station's clock may be
-    ahead or behind without anybody noticing.
+    ahead or behind without anybody doing anything about it.
     """
 
     settle_s: float = 5.0
@@ -102,8 +103,8 @@ class Ledger:
 
     def tick(self, when: Instant) -> None:
         """Forgets what has settled by now, and profiles of unknown fate that have ended."""
-        over_s = when.wall_s - self.policy.late_s
         for key, account in self.accounts.items():
+            over_s = when.wall_s - self.policy.late_s - self.early_s(account)
             settling = tuple(one for one in account.settling if one.until > when.at)
             doubtful = tuple(one for one in account.doubtful if one.grant.ends > over_s)
             if (settling, doubtful) != (account.settling, account.doubtful):
@@ -126,7 +127,7 @@ class Ledger:
         key = command.station_id, command.connector_id
         if command.profile.purpose is Purpose.TX_DEFAULT:
             if key in self.safe_starts:
-                self.safe_starts[key] = self.safe_starts[key].learned(outcome, when.at)
+                self._learned_start(key, outcome, when)
             return
         account = self.accounts.get(key)
         if account is None or account.transaction_id != command.profile.transaction_id:
@@ -135,11 +136,19 @@ class Ledger:
             sent = Sent.of(command, account.volts, when.now)
             fallback = self.fallback(account, when)
             others = replace(account, in_flight=account.without(command))
-            before_kw = highest(map(self.widened, others.possible(fallback))).at(when.wall_s)
+            before_kw = self._allowed(others, fallback).at(when.wall_s)
             power_kw = sent.grant.at(when.wall_s, fallback)
             self.accounts[key] = account.confirmed(sent, power_kw, before_kw, when, self.policy.settle_s)
         else:
             self.accounts[key] = account.failed(outcome, when)
+
+    def _learned_start(self, key: Key, outcome: Outcome, when: Instant) -> None:
+        """An EV that may go by its TxDefaultProfile takes time to follow a lower one, too."""
+        account = self.accounts.get(key)
+        before_kw = 0.0 if account is None else self.allowed(key, when).at(when.wall_s)
+        self.safe_starts[key] = self.safe_starts[key].learned(outcome, when.at)
+        if account is not None and self.allowed(key, when).at(when.wall_s) < before_kw:
+            self.accounts[key] = account.follows(before_kw, when.at + self.policy.settle_s)
 
     def overdraw(self, key: Key, power_kw: float | None) -> None:
         """From now on `key` counts at least `power_kw`, whatever its profile says; None ends that."""
@@ -172,33 +181,63 @@ class Ledger:
         """What `key` takes from the room of others now or at any later moment."""
         return self.envelope(key, when).most(when.wall_s, math.inf)
 
-    def envelope(self, key: Key, when: Instant) -> Envelope:
-        """The most that may be drawn at `key` at each moment from now on, whatever profile it has."""
+    def envelope(self, key: Key, when: Instant, share_kw: float = 0.0) -> Envelope:
+        """The most that may be drawn at `key` at each moment from now on, whatever profile it has, and be it that its
+        TxDefaultProfile allows `share_kw`."""
         following = [
             Envelope.constant(one.power_kw).until(when.wall_s + one.until - when.at, Envelope.constant(0.0))
             for one in self.accounts[key].settling
             if one.until > when.at
         ]
         beyond = Envelope.constant(self.overdrawn.get(key, 0.0))
-        return highest((self.allowed(key, when), *following, beyond))
+        return highest((self.allowed(key, when, share_kw), *following, beyond))
 
-    def allowed(self, key: Key, when: Instant) -> Envelope:
+    def allowed(self, key: Key, when: Instant, share_kw: float = 0.0) -> Envelope:
         """The same without EVs that have not followed yet, or draw more than they may."""
         account = self.accounts[key]
-        return highest(map(self.widened, account.possible(self.fallback(account, when))))
+        return self._allowed(account, self.fallback(account, when, share_kw))
 
-    def widened(self, nominal: Envelope) -> Envelope:
+    def least(self, key: Key, when: Instant, share_kw: float) -> Envelope:
+        """The least that may be allowed at each moment, by what is known: that much is no raise, whatever the charger has.
+
+        Of an EV that ran before anything was known of it that is what it drew, until the profile may have ended that it had
+        then; or if no meter tells, its share.
+        """
+        account = self.accounts[key]
+        if account.installed is None and account.inherited:
+            if account.drew_kw is None:
+                return Envelope.constant(share_kw)
+            ends = aligned_next(account.drew_on - self.policy.late_s, self.policy.duration_s)
+            nominal = Envelope.constant(account.drew_kw).until(ends, Envelope.constant(min(account.drew_kw, share_kw)))
+            return self.widened(account, nominal)
+        known = account.possible(self.fallback(account, when), sure=self.starts_safely(key))
+        return lowest(self.widened(account, one) for one in known)
+
+    def starts_safely(self, key: Key) -> bool:
+        """Whether the TxDefaultProfile at `key` is known."""
+        return key in self.safe_starts and self.safe_starts[key].share_kw is not None
+
+    def _allowed(self, account: Account, fallback: Envelope) -> Envelope:
+        return highest(self.widened(account, one) for one in account.possible(fallback))
+
+    def widened(self, account: Account, nominal: Envelope) -> Envelope:
         """What an EV may draw whose profile says `nominal`: clocks are off, and it takes time to follow."""
-        return nominal.widened(self.policy.skew_s, self.policy.late_s)
+        return nominal.widened(self.policy.skew_s, self.policy.late_s + self.early_s(account))
 
-    def fallback(self, account: Account, when: Instant) -> Envelope:
-        """What the charger allows without a TxProfile of ours: anything, if it is not known to start safely."""
+    def early_s(self, account: Account) -> float:
+        """How much earlier than meant the drops in its profiles are to be, because its clock may be so far behind."""
+        return max(0.0, account.behind_s - self.policy.skew_s)
+
+    def fallback(self, account: Account, when: Instant, share_kw: float = 0.0) -> Envelope:
+        """What the charger allows without a TxProfile of ours: anything, if it is not known to start safely, else its share, or
+        `share_kw` if that is more."""
         safe_start = self.safe_starts.get(account.key)
-        share_kw = safe_start.share_kw if safe_start is not None else None
+        known_kw = safe_start.share_kw if safe_start is not None else None
         start_kw = safe_start.start_kw if safe_start is not None else 0.0
-        if share_kw is None or (account.inherited and account.installed is None):
+        if known_kw is None or (account.inherited and account.installed is None):
             return Envelope.constant(account.max_kw)
-        return Envelope.constant(start_kw).until(self.hold_ends(account, when), Envelope.constant(share_kw))
+        then = Envelope.constant(max(known_kw, share_kw))
+        return Envelope.constant(start_kw).until(self.hold_ends(account, when), then)
 
     def free_starts(self) -> dict[Key, float]:
         """Connectors without a transaction at which a car would begin to charge at once, and how many kW that may be."""

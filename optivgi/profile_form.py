@@ -7,7 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from itertools import combinations
 from typing import Any
@@ -362,16 +362,21 @@ def _folded(schedule: Schedule, most: int, fallback_kw: float | None, volts: flo
 
 
 def _from_start(schedule: Schedule, started: datetime) -> Schedule:
-    """The same moments counted from the transaction's start, in whole seconds; no drop is later and no raise earlier."""
-    ahead = timedelta(0) if schedule.start is None else schedule.start - started
-    offset_s = max(0.0, ahead.total_seconds())
+    """The same moments counted from the transaction's start, in whole seconds; no drop is later and no raise earlier.
+
+    A schedule may begin before its transaction: what is over by then is left out.
+    """
+    offset_s = 0.0 if schedule.start is None else (schedule.start - started).total_seconds()
     first, *later = schedule.periods
     periods = [first]
     for period in later:
         exact_s = period.start_s + offset_s
         start_s = math.ceil(exact_s) if period.limit > periods[-1].limit else math.floor(exact_s)
+        if start_s <= 0:
+            periods = [replace(period, start_s=0)]
+            continue
         if start_s <= periods[-1].start_s:
             start_s = periods[-1].start_s + 1
         periods.append(replace(period, start_s=start_s))
-    duration_s = None if schedule.duration_s is None else math.floor(schedule.duration_s + offset_s)
+    duration_s = None if schedule.duration_s is None else max(1, math.floor(schedule.duration_s + offset_s))
     return replace(schedule, start=None, periods=tuple(periods), duration_s=duration_s)

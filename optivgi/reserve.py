@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from optivgi.account import Instant, Key
-from optivgi.dispatch import DAY_S, NOISE, limits_at, strictest
+from optivgi.dispatch import DAY_S, NOISE, Limit, limits_at, strictest
+from optivgi.envelope import Envelope
 from optivgi.ledger import Ledger
 from optivgi.model.ev import Connector
 from optivgi.model.limit_series import LimitSeries, LimitStep
@@ -88,6 +91,31 @@ def proven(site: Site, ledger: Ledger, starts: Mapping[Key, float], when: Instan
             if all(sum(w * counted[k] for k, w in one.weights.items()) <= one.capacity > 0 for one in limits):
                 granted[key] = kw
     return granted
+
+
+def affordable(ledger: Ledger, limits: Sequence[Limit], shares: Mapping[Key, float], when: Instant) -> dict[Key, float]:
+    """`shares` without those that rise at a connector with an EV that may go by its TxDefaultProfile before there is room for
+    that under every one of `limits`: those stay as they are.
+    """
+    known = {key: one.share_kw for key, one in ledger.safe_starts.items() if one.share_kw is not None}
+    granted = {**shares, **{key: min(kw, shares.get(key, kw)) for key, kw in known.items() if key in ledger.accounts}}
+    rising = [key for key, kw in granted.items() if kw < shares.get(key, kw) - NOISE]
+    if not rising:
+        return dict(shares)
+    envelopes = {key: ledger.envelope(key, when) for key in ledger.accounts}
+    for key in rising:
+        grown = {**envelopes, key: ledger.envelope(key, when, shares[key])}
+        if all(_fits(limit, grown, when.wall_s) for limit in limits if key in limit.weights):
+            envelopes, granted[key] = grown, shares[key]
+    return granted
+
+
+def _fits(limit: Limit, powers: Mapping[Key, Envelope], now: float) -> bool:
+    """Whether `powers` are within `limit` at each moment from `now` on."""
+    turns = {start for one in (limit.later, *powers.values()) if one is not None for start in one.starts}
+    moments = np.array([now, *sorted(turn for turn in turns if now < turn < math.inf)])
+    used = sum((w * powers[key].over(moments) for key, w in limit.weights.items() if key in powers), np.zeros(1))
+    return bool((used <= limit.over(moments) + NOISE).all())
 
 
 def _lowered(circuit: Circuit, kept_kw: Mapping[str, float], kept_a: Mapping[str, float], least_kw: float) -> Circuit:

@@ -81,6 +81,7 @@ def a_connector(
     model: str = "",
     firmware: str = "",
     clock_skew_s: float = 0.0,
+    late_s: float = 0.0,
 ) -> Connector:
     """A free, connected one-phase connector of 7.2 kW."""
     return Connector(
@@ -99,6 +100,7 @@ def a_connector(
         model=model,
         firmware=firmware,
         clock_skew_s=clock_skew_s,
+        late_s=late_s,
     )
 
 

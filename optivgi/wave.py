@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 import numpy as np
 
 from optivgi.account import Account, Instant, Key, Sent
-from optivgi.dispatch import NOISE, Limit, profile_id, sendable
+from optivgi.dispatch import NO_STARTS, NOISE, Limit, profile_id, sendable
+from optivgi.envelope import Envelope
 from optivgi.grant import Timing, aligned, schedule_of
 from optivgi.ledger import Ledger
 from optivgi.model.charging_profile import ChargingProfile, Kind, Purpose
@@ -38,6 +39,7 @@ def next_commands(
     when: Instant,
     *,
     shares: Mapping[Key, float],
+    granted: Mapping[Key, float] = NO_STARTS,
     drops: Drops | None = None,
     raises: bool = True,
 ) -> tuple[PowerCommand, ...]:
@@ -46,10 +48,12 @@ def next_commands(
     A cut is sent at once. A new EV gets a profile of its own at once, at its target or at whatever room is proven free. A
     raise is sent as far as the worst cases of all others leave room under every limit at every later moment, and never
     without `raises`; a profile of which half is over is sent anew on the same condition. Each ends in the connector's share
-    of `shares`. Connectors whose answer is awaited, or that are not asked again yet, are left alone unless a limit needs them
+    of `shares`; those in `granted` are on their way to the TxDefaultProfiles. Connectors whose answer is awaited, or that are not asked again yet, are left alone unless a limit needs them
     lower than anything that is under way.
     """
-    return _Wave(ledger, targets, limits, when, shares=shares, drops=drops or {}).commands(raises=raises)
+    return _Wave(ledger, targets, limits, when, shares=shares, granted=granted, drops=drops or {}).commands(
+        raises=raises
+    )
 
 
 class _Wave:
@@ -63,21 +67,25 @@ class _Wave:
         when: Instant,
         *,
         shares: Mapping[Key, float],
+        granted: Mapping[Key, float],
         drops: Drops,
     ) -> None:
         self._ledger, self._when, self._shares, self._drops = ledger, when, shares, drops
+        self._granted = granted
         self._accounts = ledger.accounts
         self._limits = limits
         self._expiry = aligned(when.now, ledger.policy.duration_s)
-        worst = {key: ledger.envelope(key, when) for key in self._accounts}
+        worst = {key: ledger.envelope(key, when, granted.get(key, 0.0)) for key in self._accounts}
         allowed = {key: ledger.allowed(key, when) for key in self._accounts}
-        turns = {start for one in (*worst.values(), *allowed.values()) for start in one.starts}
+        least = {key: ledger.least(key, when, shares.get(key, 0.0)) for key in self._accounts}
+        turns = {start for one in (*worst.values(), *allowed.values(), *least.values()) for start in one.starts}
         turns |= {start for limit in limits if limit.later is not None for start in limit.later.starts}
         turns.add(self._expiry + ledger.policy.late_s)
         now = when.wall_s
         self._moments: Floats = np.array([now, *sorted(turn for turn in turns if now < turn < math.inf)])
         self._counted = {key: one.over(self._moments) for key, one in worst.items()}
         self._allowed = {key: one.over(self._moments) for key, one in allowed.items()}
+        self._least = {key: one.over(self._moments) for key, one in least.items()}
         self._lasting = {key: ledger.lasting_kw(key, when) for key in self._accounts}
         self._bounds = [limit.over(self._moments) for limit in limits]
         self._used = [
@@ -187,8 +195,10 @@ class _Wave:
             if key in self._commands or not account.certain or account.installed is None:
                 continue
             expires, now_kw = account.installed.expires, self._lasting[key]
-            stays = account.installed.grant.then(self._ledger.fallback(account, self._when))
-            if expires - self._when.wall_s > half_s or len(stays.starts) == 1:
+            stays = account.installed.grant.then(self._fallback(account))
+            if expires - self._when.wall_s > half_s:
+                continue
+            if len(stays.starts) == 1 and stays.powers_kw[-1] >= self._shares.get(key, 0.0) - NOISE:
                 continue
             command = self._shaped(key, min(wanted_kw, now_kw), expires)
             if _expires(command) > expires + WORTH_S:
@@ -280,7 +290,8 @@ class _Wave:
     def _command(self, key: Key, steps: Sequence[tuple[float, float]], expiry: float) -> PowerCommand:
         policy, safe_start = self._ledger.policy, self._ledger.safe_starts.get(key)
         account = self._accounts[key]
-        timing = Timing(expiry, policy.margin_s, self._ledger.hold_ends(account, self._when) + policy.skew_s)
+        hold_ends = self._ledger.hold_ends(account, self._when) + policy.skew_s
+        timing = Timing(expiry, policy.margin_s, hold_ends, self._ledger.early_s(account))
         starts_safely = safe_start is not None and safe_start.share_kw is not None
         share_kw = self._shares.get(key, 0.0)
         return tx_command(account, steps, timing, share_kw, self._when.now, starts_safely=starts_safely)
@@ -289,15 +300,18 @@ class _Wave:
         """[G], what may be drawn if the charger has `command`."""
         account = self._accounts[key]
         grant = Sent.of(command, account.volts, self._when.now).grant
-        return self._ledger.widened(grant.then(self._ledger.fallback(account, self._when))).over(self._moments)
+        return self._ledger.widened(account, grant.then(self._fallback(account))).over(self._moments)
+
+    def _fallback(self, account: Account) -> Envelope:
+        return self._ledger.fallback(account, self._when, self._granted.get(account.key, 0.0))
 
     def _most(self, key: Key) -> Floats:
-        """[G], the most that a new profile may allow: what is counted and the room beside it; nothing more than may be
-        allowed already wherever a limit is exceeded."""
+        """[G], the most that a new profile may allow: what is counted and the room beside it, or wherever a limit is exceeded what
+        is allowed already for sure, if that is more."""
         room = self._room(key)
         counted = self._counted[key]
-        known = counted if key in self._ledger.overdrawn else self._allowed[key]
-        most: Floats = np.where(room >= -NOISE, counted + np.maximum(room, 0.0), known)
+        known = counted if key in self._ledger.overdrawn else self._least[key]
+        most: Floats = np.where(room >= -NOISE, counted + np.maximum(room, 0.0), np.maximum(known, counted + room))
         return most
 
     def _room(self, key: Key) -> Floats:

@@ -49,7 +49,8 @@ class Connector:
     """One connector of the site, with or without an EV. `booted_at` changes when its station boots again.
 
     `vendor`, `model` and `firmware` are what its station says of itself, empty if nothing; `clock_skew_s` is by how much
-    the station's clock is ahead (negative: behind), 0 unless it is clearly off.
+    the station's clock is ahead (negative: behind), 0 unless it is clearly off; `late_s` is how much later its fastest message
+    came than it says, so that its clock may be behind by no more than that.
     """
 
     station_id: str
@@ -67,6 +68,7 @@ class Connector:
     model: str = ""
     firmware: str = ""
     clock_skew_s: float = 0.0
+    late_s: float = 0.0
 
     @property
     def key(self) -> tuple[str, int]:

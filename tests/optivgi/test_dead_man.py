@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from optivgi.translation.base import Outcome, OutcomeStatus
+from tests.optivgi.modelled_charger import SETTLE_S, Lost
 from tests.optivgi.modelled_site import LOOK_S, POLICY, STATIONS, DeadMan, stations
 
 TestDeadMan = DeadMan.TestCase
@@ -128,15 +130,31 @@ def test_what_a_station_out_of_reach_leaves_when_its_profile_ends_goes_to_others
     assert drawn_kw(site)[:2] == [7.2, 2.0]
 
 
+@pytest.mark.parametrize("lost", Lost)
+@pytest.mark.parametrize("station_id", ["ST-2", "ST-4"])
+def test_what_a_station_loses_when_it_boots_is_mended_before_long(station_id: str, lost: Lost) -> None:
+    site = a_site(*STATIONS)
+    site.reboots(station_id, lost)
+    site.at += 1.0
+    run(site, round(LOOK_S + SETTLE_S + 3))
+    assert sum(drawn_kw(site)) <= 12.0
+    run(site, 10)
+    assert drawn_kw(site) == [7.2, 4.8, 0.0, 0.0, 0.0, 0.0]
+
+
 @dataclass(frozen=True)
 class Day:
-    """What happens, by seconds: who comes, who goes, whose turn it is, and whose answers or commands are lost until when."""
+    """What happens, by seconds: who comes, who goes, whose turn it is, whose answers or commands are lost until when, what
+    the limit becomes after how much notice, who reboots, when control dies, and how long it is away if it returns."""
 
     comes: dict[int, str]
     goes: dict[int, str]
     favoured: dict[int, int]
     silent: dict[str, tuple[int, int]]
     dies: int
+    limits: dict[int, tuple[float, int]] = field(default_factory=dict)
+    reboots: dict[int, tuple[str, Lost]] = field(default_factory=dict)
+    away_s: int | None = None
 
 
 seconds_of_a_day = st.integers(0, 150)
@@ -147,27 +165,44 @@ days = st.builds(
     favoured=st.dictionaries(seconds_of_a_day, st.integers(0, 5), max_size=6),
     silent=st.dictionaries(stations, st.tuples(seconds_of_a_day, st.integers(1, 40)), max_size=6),
     dies=st.integers(20, 120),
+    limits=st.dictionaries(
+        seconds_of_a_day, st.tuples(st.sampled_from([3.0, 9.0, 12.0]), st.sampled_from([0, 20, 60])), max_size=2
+    ),
+    reboots=st.dictionaries(seconds_of_a_day, st.tuples(stations, st.sampled_from(Lost)), max_size=2),
+    away_s=st.none() | st.integers(1, 60),
 )
+CLOCKS = (DeadMan.ahead_s, (-2.0, 2.0, 2.0, -2.0, 2.0, -2.0), (30.0, 2.0, -2.0, -15.0, 5.0, -6.0))
 
 
-@settings(max_examples=300, deadline=None)
-@given(day=days, reserved=st.sampled_from([0, 0, 2]))
+@settings(max_examples=200, deadline=None)
+@given(day=days, reserved=st.sampled_from([0, 0, 2]), clocks=st.sampled_from(CLOCKS))
 @example(
-    day=Day({0: "ST-1", 5: "ST-2", 6: "ST-3", 97: "ST-4"}, goes={}, favoured={88: 1}, silent={}, dies=97), reserved=2
+    day=Day({0: "ST-1", 5: "ST-2", 6: "ST-3", 97: "ST-4"}, goes={}, favoured={88: 1}, silent={}, dies=97),
+    reserved=2,
+    clocks=CLOCKS[0],
 )
-def test_whenever_control_dies_the_limit_holds_also_when_cars_come_after_that(day: Day, reserved: int) -> None:
+def test_whatever_happens_while_control_lives_dies_and_returns_the_limit_holds(
+    day: Day, reserved: int, clocks: tuple[float, ...]
+) -> None:
     site = DeadMan()
-    site.reserved = reserved
+    site.reserved, site.ahead_s = reserved, clocks
     site.install_safe_starts()
-    for second in range(day.dies + 220):
-        site.dead = second >= day.dies
-        if (comes := day.comes.get(second)) is not None:
-            site.car_arrives(comes)
-        if (goes := day.goes.get(second)) is not None:
-            site.car_leaves(goes)
-        site.favoured = day.favoured.get(second, site.favoured)
-        if second in day.comes or second in day.goes or second in day.favoured:
+    second = 0
+    returns = math.inf if day.away_s is None else day.dies + day.away_s
+    while second < day.dies + 220:
+        if second == day.dies:
+            site.control_dies()
+        if second == returns:
+            site.control_returns()
+        if happens(site, day, second):
             site.look()
+        if site.dead:
+            later = {*day.comes, *day.goes, *day.reboots, *day.limits, day.dies + 220, returns}
+            following = min(int(one) for one in later if one > second and one < math.inf)
+            site.nobody_speaks(following - second)
+            site.the_ledger_is_never_too_hopeful()
+            second = following
+            continue
         for station_id, link in site.links.items():
             begin, lasts = day.silent.get(station_id, (0, 0))
             if begin <= second < begin + lasts:
@@ -176,8 +211,26 @@ def test_whenever_control_dies_the_limit_holds_also_when_cars_come_after_that(da
                 site.arrives(link)
                 site.is_answered(link)
         site.at += 1.0
-        if not site.dead and second % 3 == 0:
+        second += 1
+        if second % 3 == 0:
+            site.the_ledger_is_never_too_hopeful()
             site.send()
         if site.at - site.looked_at >= LOOK_S:
             site.look()
         site.the_limit_holds()
+    if site.dead and all(lost is not Lost.ALL for _, lost in day.reboots.values()):
+        assert sum(drawn_kw(site)) <= site.bound.at(site.when.wall_s) + 0.05 * len(STATIONS), "everybody has a share"
+
+
+def happens(site: DeadMan, day: Day, second: int) -> bool:
+    """All of the day that happens in this second; whether control takes notice of it at once."""
+    if (comes := day.comes.get(second)) is not None:
+        site.car_arrives(comes)
+    if (goes := day.goes.get(second)) is not None:
+        site.car_leaves(goes)
+    if (limit := day.limits.get(second)) is not None:
+        site.limit_changes(*limit)
+    if (reboot := day.reboots.get(second)) is not None:
+        site.reboots(*reboot)
+    site.favoured = day.favoured.get(second, site.favoured)
+    return second in day.comes or second in day.goes or second in day.favoured

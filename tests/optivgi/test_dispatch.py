@@ -17,6 +17,7 @@ from optivgi.model.charging_profile import Kind, Period, Purpose, RateUnit, Sche
 from optivgi.model.ev import EV
 from optivgi.model.limit_series import LimitSeries, LimitStep
 from optivgi.model.site import Circuit, Site
+from optivgi.reserve import affordable
 from optivgi.testing import MOMENT, a_connector, a_snapshot, an_ev
 from optivgi.translation.base import Outcome, OutcomeStatus, PowerCommand
 from optivgi.wave import next_commands, tx_command
@@ -40,6 +41,11 @@ class Desk:
     @property
     def when(self) -> Instant:
         return Instant(MOMENT + timedelta(seconds=self.at - START), self.at)
+
+    def restart(self) -> None:
+        """Nothing is known any more, a while after profiles of before may have ended."""
+        self.ledger = Ledger(self.ledger.policy)
+        self.at += 20
 
     def observe(self) -> None:
         snapshot = a_snapshot(*self.evs.values(), connectors=self.connectors.values())
@@ -248,8 +254,8 @@ def test_an_ev_without_safe_start_counts_at_full_power_until_its_profile_is_conf
 
 def test_evs_that_ran_before_anything_was_known_are_cut_to_their_targets_at_once() -> None:
     desk = Desk()
-    desk.ledger = Ledger(desk.ledger.policy)
-    desk.arrive(*(an_ev(str(number), measured_kw=7.2, measured_at=MOMENT) for number in range(1, 7)))
+    desk.restart()
+    desk.arrive(*(an_ev(str(number), measured_kw=7.2, measured_at=desk.when.now) for number in range(1, 7)))
     assert desk.ledger.worst_kw(("ST-1", 1), desk.when) == 7.2
     assert list(powers(desk.plan(dict.fromkeys(desk.evs, 5.0))).values()) == [4.992] * 6
 
@@ -381,10 +387,70 @@ def test_a_safe_start_without_share_or_hold_has_one_period(
 
 def test_after_a_restart_nobody_is_raised_while_others_are_lowered() -> None:
     desk = Desk(10.0)
-    desk.ledger = Ledger(desk.ledger.policy)
+    desk.restart()
     drawing = {"1": 7.0, "2": 3.0, "3": None}
-    desk.arrive(*(an_ev(ev_id, measured_kw=kw, measured_at=MOMENT) for ev_id, kw in drawing.items()))
+    desk.arrive(*(an_ev(ev_id, measured_kw=kw, measured_at=desk.when.now) for ev_id, kw in drawing.items()))
     first = {command.ev_id: command.limit_kw for command in desk.plan({"1": 4.0, "2": 4.0, "3": 2.0})}
     assert first["1"] == pytest.approx(4.0, abs=0.03)
     assert first["2"] <= 3.0
     assert first["3"] <= 2.4
+
+
+def test_after_a_restart_nobody_keeps_more_than_a_share_for_longer_than_the_profile_of_before_may_last() -> None:
+    desk = Desk(10.0)
+    desk.restart()
+    desk.arrive(*(an_ev(ev_id, measured_kw=kw, measured_at=desk.when.now) for ev_id, kw in (("1", 7.0), ("2", 0.0))))
+    first = {command.ev_id: command for command in desk.plan({"1": 7.0, "2": 3.0})}
+    ends = first["1"].expires
+    assert ends is not None
+    assert (ends - desk.when.now).total_seconds() <= 40, "the other one may rise to its share then, if it does not hear"
+    assert first["2"].limit_kw == 0.0
+
+
+def test_after_a_restart_what_was_drawn_before_profiles_ended_proves_nothing() -> None:
+    desk = Desk(9.0)
+    desk.restart()
+    desk.arrive(*(an_ev(ev_id, measured_kw=5.0, measured_at=MOMENT - timedelta(seconds=1)) for ev_id in ("1", "2")))
+    assert powers(desk.plan({"1": 5.0, "2": 5.0})) == {"1": 2.4, "2": 2.4}
+
+
+def test_an_ev_that_goes_by_its_safe_start_takes_time_to_follow_a_lower_one() -> None:
+    desk = Desk()
+    desk.answer(*desk._sent(safe_start_commands(desk.ledger, desk.shares, desk.when, {("ST-1", 1): 1.44})))
+    desk.arrive(an_ev("1"))
+    assert desk.ledger.worst_kw(("ST-1", 1), desk.when) == 1.44
+    desk.answer(*desk.safe_starts())
+    assert desk.ledger.worst_kw(("ST-1", 1), desk.when) == 1.44
+    desk.at += 5.1
+    assert desk.ledger.worst_kw(("ST-1", 1), desk.when) == 0.0
+
+
+def test_a_share_rises_where_an_ev_goes_by_it_only_into_free_room() -> None:
+    desk = Desk(limit_kw=10)
+    desk.shares = dict.fromkeys(desk.shares, 0.0)
+    desk.answer(*desk.safe_starts())
+    desk.charging({"1": 6, "2": 0})
+    desk.at += 240
+    desk.answer(*desk.plan({"1": 6, "2": 0}))
+    risen = dict.fromkeys(desk.shares, 5.0)
+    limits = limits_at(desk.site, desk.ledger.accounts.values(), desk.when.now, 10.0)
+    granted = affordable(desk.ledger, limits, risen, desk.when)
+    assert {key[0]: kw for key, kw in granted.items() if kw < 5.0} == {"ST-2": 0.0}
+    wave = next_commands(desk.ledger, {("ST-2", 1): 0.0}, limits, desk.when, shares=risen, granted=granted)
+    assert powers(wave) == {"2": 0.0}, "a profile of its own holds it until the others are down to their shares"
+    for command in wave:
+        desk.ledger.sent(command, desk.when)
+    desk.answer(*wave)
+    assert affordable(desk.ledger, limits, risen, desk.when) == risen
+
+
+def test_a_station_whose_clock_may_be_behind_is_told_to_drop_early() -> None:
+    desk = Desk(limit_kw=10)
+    desk.connectors["ST-1"] = a_connector("ST-1", late_s=25.0)
+    desk.charging({"1": 5, "2": 5})
+    said, true = (desk.ledger.accounts[f"ST-{number}", 1].installed for number in (1, 2))
+    assert said is not None
+    assert true is not None
+    assert said.grant.powers.starts[-1] == true.grant.powers.starts[-1] - 20
+    counted = [desk.ledger.envelope((f"ST-{number}", 1), desk.when) for number in (1, 2)]
+    assert counted[0] == counted[1], "nobody knows whether it is"

@@ -50,13 +50,15 @@ powers_kw = st.lists(st.floats(0, 22).map(lambda kw: wire_limit(kw, RateUnit.A, 
     form=forms,
     limits_kw=powers_kw,
     fallback_kw=st.sampled_from([0.0, 1.44, 2.4]),
-    ran_s=st.floats(1, 5000),
+    ages_s=st.tuples(st.floats(1, 300) | st.floats(1, 5000), st.floats(0, 300)),
     after_s=st.floats(0, 600),
 )
 def test_no_form_ever_allows_more_than_was_meant(
-    form: Form, limits_kw: list[float], fallback_kw: float, ran_s: float, after_s: float
+    form: Form, limits_kw: list[float], fallback_kw: float, ages_s: tuple[float, float], after_s: float
 ) -> None:
-    command = a_command(*limits_kw, duration_s=60 * len(limits_kw))
+    ran_s, begun_s = ages_s
+    start = MOMENT - timedelta(seconds=begun_s)
+    command = a_command(*limits_kw, duration_s=60 * len(limits_kw), start=start)
     started = MOMENT - timedelta(seconds=ran_s)
     shaped = reshaped(command, form, Setting(VOLTS, started, fallback_kw))
     meant_kw = max(
@@ -66,6 +68,14 @@ def test_no_form_ever_allows_more_than_was_meant(
     ends_late = form.kind is Kind.RELATIVE and fallback_kw > meant_kw
     assert got_kw <= meant_kw + 1e-9 or ends_late, "an end that is up to 1 s early shows the fallback up to 1 s early"
     assert shaped.limit_kw <= command.limit_kw + 1e-9
+
+
+def test_counted_from_the_start_of_a_young_transaction_a_schedule_that_began_before_it_drops_in_time() -> None:
+    command = a_command(7.2, 4.8, 2.4, duration_s=180, start=MOMENT)
+    started = MOMENT + timedelta(seconds=70.5)
+    schedule = reshaped(command, Form(kind=Kind.RELATIVE), Setting(VOLTS, started)).profile.schedule
+    assert schedule.periods == (Period(0, 20.0, 1), Period(49, 10.0, 1))
+    assert (schedule.start, schedule.duration_s) == (None, 109)
 
 
 @given(form=forms, limits_kw=powers_kw)

@@ -13,7 +13,7 @@ from optivgi.model.ev import EV, Connector
 from optivgi.model.ev_config import SiteView, departure_of
 from optivgi.model.snapshot import RefusedEV, Snapshot
 from optivgi.translation.citrineos.meter import Doubtful, Metered, Row, metered, moment, number
-from optivgi.translation.citrineos.skew import corrected, skew_s
+from optivgi.translation.citrineos.skew import corrected, late_s, skew_s
 from optivgi.translation.refusals import why_refused
 
 UNIT_KEY = "ChargingScheduleAllowedChargingRateUnit"
@@ -101,6 +101,7 @@ def _stations(data: Mapping[str, Any], site: SiteView) -> dict[str, _Station]:
             model=str(row.get("chargePointModel") or ""),
             firmware=str(row.get("firmwareVersion") or ""),
             clock_skew_s=skew,
+            late_s=late_s(samples.get(station_id, ())),
         )
         connectors = (_connector(connector, blank, site) for connector in row.get("Connectors") or ())
         known = {connector.connector_id: connector for connector in connectors if connector is not None}

@@ -214,3 +214,26 @@ def test_a_status_from_the_future_shows_a_clock_that_is_ahead(csms: CitrineOSDou
     csms.plug("ST-B")["timestamp"] = wire(clock.now() + timedelta(hours=1))
     skews = {connector.station_id: connector.clock_skew_s for connector in read(csms).connectors}
     assert skews == {"ST-A": 0.0, "ST-B": 3600.0}
+
+
+@pytest.mark.parametrize(
+    ("off_s", "ahead_s", "late_s"), [(4, 0, 0), (20, 20, 0), (-4, 0, 4), (-40, 0, 40), (-90, -90, 0)]
+)
+async def test_a_clock_that_is_ahead_is_known_to_be_and_one_that_is_behind_may_be(
+    csms: CitrineOSDouble, clock: ManualClock, off_s: int, ahead_s: int, late_s: int
+) -> None:
+    transaction = csms.start("ST-B")
+    for _ in range(2):
+        await clock.advance(10.0)
+        csms.meter(transaction, a_sample(7000, POWER, "W"), at=clock.now() + timedelta(seconds=off_s))
+    (found,) = [one for one in read(csms).connectors if one.station_id == "ST-B"]
+    assert (found.clock_skew_s, found.late_s) == (ahead_s, late_s)
+
+
+async def test_the_fastest_message_tells_how_far_behind_a_clock_may_be(
+    csms: CitrineOSDouble, clock: ManualClock
+) -> None:
+    transaction = csms.start("ST-B")
+    for late_s in (50, 3, 30):
+        csms.meter(transaction, a_sample(7000, POWER, "W"), at=clock.now() - timedelta(seconds=late_s))
+    assert {one.late_s for one in read(csms).connectors} == {0.0, 3.0}
