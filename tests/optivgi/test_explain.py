@@ -268,7 +268,8 @@ def test_a_known_drop_of_the_limit_is_told() -> None:
     change = changes(
         *(an_ev(str(n), energy_needed_kwh=40, departure=in_hours(6)) for n in (1, 2)), limit=LimitSeries(steps)
     )
-    assert change["1"] == NextChange(in_hours(1), 2.0, "site limit goes from 10.0 kW to 4.0 kW")
+    assert (change["1"].at, change["1"].why) == (in_hours(1), "site limit goes from 10.0 kW to 4.0 kW")
+    assert change["1"].power_kw == pytest.approx(2.0)
 
 
 def test_an_ev_that_leaves_makes_room_for_others() -> None:
