@@ -19,6 +19,9 @@ MOST_ROUNDS = 3
 LITTLE_KWH = 1e-3
 MANY = 200
 """With so many EVs, turns are so many that exchanging powers is enough."""
+WORTH_GIVING = 0.01
+MOST_GIVING = 2000
+"""With so many EVs, a second exchange is for larger gaps only, and with more, not at all: it costs a fifth of the whole plan."""
 
 
 def worst_gap(problem: Problem, power_kw: Floats, target_kwh: Floats) -> float:
@@ -45,7 +48,8 @@ def repaired(problem: Problem, network: Network, power_kw: Floats, target_kwh: F
         return power_kw
     if len(problem.need_kwh) > MANY:
         power = exchanged(problem, network, power_kw, target_kwh)
-        if network.single and worst_gap(problem, power, target_kwh) > WORTH:
+        few_enough = network.single and len(problem.need_kwh) <= MOST_GIVING
+        if few_enough and worst_gap(problem, power, target_kwh) > WORTH_GIVING:
             power = exchanged(problem, network, power, target_kwh, given=GIVEN)
         return power
     power, best, least = power_kw, power_kw.copy(), gap
