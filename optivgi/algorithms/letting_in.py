@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from optivgi.algorithms.network import Forest, Network
+from optivgi.algorithms.network import Network
 from optivgi.model.problem import Bools, Floats, Ints, Problem
 
 NOISE = 1e-9
 MOST_TAKERS = 12
 MOST_TURNS = 2
+MOST_GIVERS = 32
 EXCESS = 1e-3
 """An EV this part of its energy above its target may give up a turn."""
 OVERSHOOT = 0.5
@@ -56,13 +57,13 @@ class _Turns:
         self.beyond = np.maximum(problem.need_kwh - target_kwh, 0.0)
         """[S], what it needs beyond its target."""
         self.above = network.weight > 0
-        self.group: Ints = Forest.of(network).innermost
+        """[M, S], who is under which limit; inner limits come first."""
         self.free = np.maximum(network.room - network.drawn(power), 0.0)
         self.runs = power > NOISE
         self.swapped = False
         self.spare = np.where(self.runs & self.movable, power - self.least[:, None], 0.0)
-        self.spare_of = np.zeros((len(self.free) + 1, power.shape[1]))
-        np.add.at(self.spare_of, self.group, self.spare)
+        self.spare_of: Floats = self.above.astype(np.float64) @ self.spare
+        """[M, K], by how much those under each limit can go down together."""
 
     def give(self, worth: float) -> int:
         """How many turns were given."""
@@ -87,17 +88,19 @@ class _Turns:
         cells = np.flatnonzero(may)
         if len(cells) == 0:
             return False
-        above = self.above[:, taker]
-        free = self.free[:, cells][above].min(axis=0) if above.any() else np.full(len(cells), np.inf)
-        givers = np.flatnonzero((self.gap < -EXCESS * self.whole) & (self.group == self.group[taker]))
-        squeezed, value = self._squeezed(taker, cells, free, back, givers)
-        giver, cell, power, more = self._handed_over(taker, cells, free, back, givers)
+        path = np.flatnonzero(self.above[:, taker])
+        free = self.free[np.ix_(path, cells)]
+        givers = np.flatnonzero(self.gap < -EXCESS * self.whole)
+        if len(givers) > MOST_GIVERS:
+            givers = np.sort(givers[np.argsort(self.gap[givers], kind="stable")[:MOST_GIVERS]])
+        squeezed, value = self._squeezed(taker, cells, (path, free), back, givers)
+        giver, cell, power, more = self._handed_over(taker, cells, (path, free), back, givers)
         bar = gap**2 * self.scale[taker]
         if max(value, more) <= -MIXING * bar:
             return False
         self.swapped = max(value, more) < GIFT * bar
         if value >= more:
-            self._squeeze(taker, int(cells[squeezed]), max(self.least[taker] - free[squeezed], 0.0))
+            self._squeeze(taker, int(cells[squeezed]), path)
         else:
             self._hand_over(giver, taker, cell, power)
         return True
@@ -109,23 +112,32 @@ class _Turns:
         gained: Floats = (gap**2 - left) * self.scale[taker]
         return gained
 
-    def _squeezed(self, taker: int, cells: Ints, free: Floats, back: float, givers: Ints) -> tuple[int, float]:
-        """The best cell to run in at its minimum while others give way: (position in `cells`, value)."""
+    def _squeezed(
+        self, taker: int, cells: Ints, limits: tuple[Ints, Floats], back: float, givers: Ints
+    ) -> tuple[int, float]:
+        """The best cell to run in at its minimum while others give way: (position in `cells`, value). `limits` are those above
+        the taker and what is free of them in the cells.
+        """
         hours, least = self.hours[cells], self.least[taker]
-        missing = np.maximum(least - free, 0.0)
-        taken = missing * hours
+        missing = least - limits[1]
+        binding = limits[0][np.argmax(missing > 0, axis=0)] if len(missing) else np.zeros(len(cells), dtype=np.int64)
+        most = np.maximum(missing.max(axis=0, initial=0.0), 0.0)
+        taken = most * hours
         if len(givers):
-            from_givers = np.minimum(self.spare[np.ix_(givers, cells)] * hours, -self.gap[givers, None]).sum(axis=0)
+            under = self.above[binding][:, givers].T
+            from_givers = np.minimum(self.spare[np.ix_(givers, cells)] * hours * under, -self.gap[givers, None]).sum(
+                axis=0
+            )
             taken = np.maximum(taken - from_givers, 0.0)
         value = self._gain(taker, least * hours, back) * (
             1.0 - TAKEN_FROM_OTHERS * taken / np.maximum(least * hours, NOISE)
         )
-        value[missing > self.spare_of[self.group[taker], cells] + NOISE] = -np.inf
+        value[most > np.where(most > 0, self.spare_of[binding, cells], np.inf) + NOISE] = -np.inf
         best = int(np.argmax(value))
         return best, float(value[best])
 
     def _handed_over(
-        self, taker: int, cells: Ints, free: Floats, back: float, givers: Ints
+        self, taker: int, cells: Ints, limits: tuple[Ints, Floats], back: float, givers: Ints
     ) -> tuple[int, int, float, float]:
         """The best turn to take over: (whose, cell, at what power, value)."""
         if len(givers) == 0:
@@ -135,16 +147,20 @@ class _Turns:
         hours, lost = self.hours[cells], given * self.hours[cells]
         loss = (lost + 2.0 * self.gap[givers, None]) * lost * self.scale[givers, None]
         wanted = np.clip(self.gap[taker] / hours, self.least[taker], self.most[taker])
-        taken = np.minimum(given + free, wanted)
+        taken = np.broadcast_to(wanted, given.shape)
+        for limit, free in zip(*limits, strict=True):
+            taken = np.minimum(taken, free + given * self.above[limit, givers][:, None])
         value = self._gain(taker, taken * hours, back) - loss
         value[(given <= NOISE) | (taken < self.least[taker])] = -np.inf
         row, column = divmod(int(np.argmax(value)), len(cells))
         return int(givers[row]), int(cells[column]), float(taken[row, column]), float(value[row, column])
 
-    def _squeeze(self, taker: int, cell: int, missing_kw: float) -> None:
-        if missing_kw > 0:
-            spare = np.where(self.group == self.group[taker], self.spare[:, cell], 0.0)
+    def _squeeze(self, taker: int, cell: int, path: Ints) -> None:
+        missing = self.least[taker] - self.free[path, cell]
+        if (missing > 0).any():
+            spare = np.where(self.above[path[np.argmax(missing > 0)]], self.spare[:, cell], 0.0)
             ready = spare * np.where(self.gap < 0, 1.0, FROM_OTHERS)
+            missing_kw = float(missing.max())
             less = np.minimum(spare, ready * (missing_kw / ready.sum()))
             rest = spare - less
             if (still := missing_kw - less.sum()) > NOISE:
@@ -161,7 +177,7 @@ class _Turns:
         new = power_kw[evs]
         more = new - self.power[evs, cell]
         spare = np.where(new > NOISE, new - self.least[evs], 0.0)
-        np.add.at(self.spare_of[:, cell], self.group[evs], spare - self.spare[evs, cell])
+        self.spare_of[:, cell] += self.above[:, evs] @ (spare - self.spare[evs, cell])
         self.spare[evs, cell], self.runs[evs, cell] = spare, new > NOISE
         self.power[evs, cell] = new
         self.gap[evs] -= more * self.hours[cell]
