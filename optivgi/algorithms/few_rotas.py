@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from optivgi.algorithms.few_sets import FEW, SETS
 from optivgi.algorithms.handing import exchange_among_few
 from optivgi.algorithms.network import Network
 from optivgi.model.problem import Bools, Floats, Ints, Problem
@@ -15,12 +14,19 @@ GOAL = 0.992
 LOST = 0.0005
 """And until not more than this part of all targets is lost, which is not worth looking at."""
 MOST_CHANGES = 40
+PROMISING = 8
+"""Changes are ranked by what they do to sets that get hardly more than their goals; so many are looked at for all sets."""
+HARDLY = 0.1
 LEAST_GAIN = 1e-3
 SHORTEST_H = 1.0 / 6.0
 """Turns in shorter cells stay as they are, so that nobody flaps."""
 
-BITS = {count: 1 << np.arange(count - 1, -1, -1) for count in range(1, FEW + 1)}
-"""By number of EVs, the bit of each one: the set at position p of `SETS` holds those whose bit is in p."""
+FEW = 10
+EVERY = slice(None)
+BITS = {count: 1 << np.arange(count) for count in range(1, FEW + 1)}
+"""By number of EVs, the bit of each one: a set of them is the sum of their bits."""
+SETS = {count: ((np.arange(1 << count)[:, None] & bits) > 0).astype(np.float64) for count, bits in BITS.items()}
+"""By number of EVs, every set of them [2^N, N]."""
 NEAR = {count: np.unique(bits[:, None] | bits) for count, bits in BITS.items()}
 """By number of EVs, every one of them and every two."""
 
@@ -39,7 +45,7 @@ def has_rota(problem: Problem, network: Network) -> bool:
 
 
 class Rota:
-    """Which EVs run in which cell, as positions in `SETS`, and what each set of EVs can get by that.
+    """Which EVs run in which cell, as sums of their bits, and what each set of EVs can get by that.
 
     In a cell a set can get the minimums of those of it that run, and of what all minimums leave of the limit as much as
     those can take beyond. EVs can get their targets together if and only if no set of them asks for more than it can get
@@ -87,15 +93,16 @@ class Rota:
         for _ in range(MOST_CHANGES):
             if (self.part >= self.goal).all():
                 break
-            cell, runs, gain = self._changes()
-            if len(cell) == 0:
+            cell, runs = self._changes()
+            tight = np.flatnonzero(self.part < self.goal + HARDLY)
+            promising = self._missed(self._parts(cell, runs, tight), tight).argsort(kind="stable")[:PROMISING]
+            cell, runs = cell[promising], runs[promising]
+            parts = self._parts(cell, runs)
+            missed = self._missed(parts)
+            if len(missed) == 0 or missed.min() >= (1.0 - LEAST_GAIN) * self._missed(self.part):
                 break
-            missed = self._missed(self.part + gain)
             best = int(missed.argmin())
-            if missed[best] >= (1.0 - LEAST_GAIN) * self._missed(self.part):
-                break
-            self.runs[cell[best]] = runs[best]
-            self.part = self.part + gain[best]
+            self.runs[cell[best]], self.part = runs[best], parts[best]
 
     def powers(self, power_kw: Floats) -> Floats:
         """[S, K], powers that deliver what all can get together, then more to those who can get it, so that none is lost.
@@ -123,36 +130,38 @@ class Rota:
         result[:, self.cells] = np.clip(power + total / self.hours, low, np.maximum(power, self.most[:, None] * runs))
         return result
 
-    def _missed(self, part: Floats) -> Floats:
-        """[...], the sum of the fourth powers of what sets are short of their goals with these parts [..., sets]."""
-        short = np.maximum(self.goal - part, 0.0)
+    def _missed(self, part: Floats, those: Ints | slice = EVERY) -> Floats:
+        """[...], the sum of the fourth powers of what `those` sets are short of their goals with parts [..., those]."""
+        short = np.maximum(self.goal[those] - part, 0.0)
         short *= short
         total: Floats = np.einsum("...s,...s->...", short, short)
         return total
 
-    def _can(self, runs: Ints, room: Floats) -> Floats:
-        """[..., sets], what each set can get in an hour in which `runs` [...] do, as a part of its targets."""
-        both = runs[..., None] & self.asking
+    def _can(self, runs: Ints, room: Floats, those: Ints | slice = EVERY) -> Floats:
+        """[..., those], what sets can get in an hour in which `runs` [...] do, as a part of their targets."""
+        both = runs[..., None] & self.asking[those]
         left = np.maximum(room - self.least_kw[runs], 0.0)[..., None]
-        can: Floats = (np.minimum(self.beyond_kw[both], left) + self.least_kw[both]) * self.scale
+        can: Floats = (np.minimum(self.beyond_kw[both], left) + self.least_kw[both]) * self.scale[those]
         return can
 
-    def _changes(self) -> tuple[Ints, Ints, Floats]:
-        """(cell, who runs instead, what parts grow by [..., sets]) for every change of one EV or two in one cell. Of cells
-        that are alike only the first one changes.
-        """
+    def _parts(self, cell: Ints, runs: Ints, those: Ints | slice = EVERY) -> Floats:
+        """[C, those], the parts of sets after each of the changes: the set that is to run in a cell instead."""
+        room = self.room[cell]
+        more = self._can(runs, room, those) - self._can(self.runs[cell], room, those)
+        parts: Floats = self.part[those] + more * self.hours[cell, None]
+        return parts
+
+    def _changes(self) -> tuple[Ints, Ints]:
+        """(cell, who runs instead) for every change of one EV or two in one cell; of cells that are alike only in the first."""
         alike: dict[tuple[float, ...], int] = {}
         keys = zip(self.hours.tolist(), self.room.tolist(), self.there.tolist(), self.runs.tolist(), strict=True)
         for position, key in enumerate(keys):
             if key[0] >= SHORTEST_H - NOISE:
                 alike.setdefault(key, position)
         cells: Ints = np.array(list(alike.values()), dtype=np.int64)
-        old = self.runs[cells]
-        row, column = np.nonzero(self._may(cells, old[:, None] ^ self.near))
-        cell = cells[row]
-        new: Ints = old[row] ^ self.near[column]
-        more = self._can(new, self.room[cell]) - self._can(old, self.room[cells])[row]
-        return cell, new, more * self.hours[cell, None]
+        new = self.runs[cells, None] ^ self.near
+        row, column = np.nonzero(self._may(cells, new))
+        return cells[row], new[row, column]
 
     def _may(self, cells: Ints, new: Ints) -> Bools:
         """Whether sets `new` [C, M] are there and keep the limit, and whoever joins can use its minimum."""

@@ -21,7 +21,7 @@ from optivgi.model.snapshot import RefusedEV, Snapshot
 from optivgi.model.units import is_aware
 
 UNKNOWN_PHASE = "?"
-FEW = 8
+FEW = 10
 CROWDED = 2.0
 """Few EVs under one limit take turns where minimum powers are more than 1 / this of it: whose turn it is tells on each of them."""
 

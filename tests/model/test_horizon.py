@@ -61,7 +61,7 @@ def test_cells_are_cut_into_turns_where_minimums_do_not_fit() -> None:
     assert len(roomy.edges_s) == 3
 
 
-@pytest.mark.parametrize(("count", "longest_s"), [(8, 900.0), (9, 3.3 * HOUR)])
+@pytest.mark.parametrize(("count", "longest_s"), [(10, 900.0), (11, 3.3 * HOUR)])
 def test_few_evs_take_turns_as_soon_as_minimums_are_half_of_the_limit(count: int, longest_s: float) -> None:
     crowded = problem(evs(count), 1.4 * count * 1.9)
     assert np.diff(crowded.edges_s).max() == pytest.approx(longest_s, rel=0.3)
