@@ -14,6 +14,8 @@ from optivgi.model.problem import Bools, Floats, Ints, Problem
 DONE_KWH = 1e-6
 TINY_KW = 1e-9
 TINY_H = 1e-9
+SAME_H = 1e-9
+"""Laxities that differ by less are the same, or rounding would say who runs: least laxity makes them equal."""
 ENOUGH = 0.5
 """Rests of a target below this part of the minimum power are left for later, larger ones are overshot."""
 
@@ -99,7 +101,7 @@ class Cells:
         required = (target - self.after[cell, :here]) / self.stay[cell, :here]
         np.minimum(required, fluid, out=required)
         reserved = np.maximum(required, floor, out=required)
-        order = laxity.argsort(kind="stable")
+        order = np.rint(laxity / SAME_H).argsort(kind="stable")
         order = order[asking[order]]
         used = np.add.accumulate(reserved[order])
         count = int(used.searchsorted(room + ROUNDING, side="right"))
@@ -136,7 +138,7 @@ class Cells:
         if left < TINY_KW or not idle.any():
             return power
         laxity = ahead - self.need[:here] / self.most[:here]
-        order = laxity.argsort(kind="stable")
+        order = np.rint(laxity / SAME_H).argsort(kind="stable")
         started = admitted_one(left, order[idle[order]], self.least[:here])
         low = np.where(started, self.least[:here], power)
         return _fitted(low, low, np.where(started, high, power), room)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from optivgi.algorithms.plain import DONE_KWH, TINY_KW, Cells
+from optivgi.algorithms.plain import DONE_KWH, SAME_H, TINY_KW, Cells
 from optivgi.algorithms.rates import ROUNDING
 from optivgi.model.problem import Floats, Problem
 
@@ -78,7 +78,7 @@ def _least_laxity(wanted: Numbers, evs: list[Numbers], here: int, room: float) -
     if not squeezed:
         return fluid
     left, power_kw, low, high = room + ROUNDING, [0.0] * len(wanted), [0.0] * len(wanted), [0.0] * len(wanted)
-    for ev in sorted((ev for ev in asking if fluid[ev] > TINY_KW), key=laxity.__getitem__):
+    for ev in sorted((ev for ev in asking if fluid[ev] > TINY_KW), key=lambda ev: round(laxity[ev] / SAME_H)):
         required = (target[ev] - most[ev] * (ahead[ev] - stay[ev])) / stay[ev]
         reserved = max(min(required, fluid[ev]), min(least[ev], wanted[ev]))
         if reserved <= left:
@@ -101,7 +101,7 @@ def _top_up(power: Numbers, evs: list[Numbers], here: int, room: float) -> None:
     if left < TINY_KW or not idle:
         return
     low, goal = power.copy(), power.copy()
-    for ev in sorted(idle, key=lambda ev: ahead[ev] - need[ev] / most[ev]):
+    for ev in sorted(idle, key=lambda ev: round((ahead[ev] - need[ev] / most[ev]) / SAME_H)):
         if least[ev] <= left + ROUNDING:
             left -= least[ev]
             low[ev], goal[ev] = least[ev], high[ev]
