@@ -368,8 +368,9 @@ class Station:
             if answer is not None and answer.interval > 0:
                 self.charger.configuration.set("HeartbeatInterval", interval)
             self._spoke(answer)
-            maintenance.installed(self.charger)
             self._come_online()
+            maintenance.installed(self.charger)
+            self.flush()
             return
         LOGGER.warning("%s is not accepted (%s); it asks again in %g s", self.station_id, status, interval)
         if answer is not None:
@@ -415,6 +416,7 @@ class Station:
     # Connection and boot
 
     def _come_online(self) -> None:
+        self.tick(self.now())  # while still offline, or every status would be told twice
         self.charger.online = True
         self.charger.report_everything(self.now())
         self.flush()
