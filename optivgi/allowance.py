@@ -13,11 +13,15 @@ from optivgi.translation.base import PowerCommand
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """A profile that may have been in force from `since` (when it was sent) to `until` (when another was confirmed)."""
+    """A profile that may have been in force from `since` (when it was sent) to `until` (when another was confirmed).
+
+    `confirmed` is when it was confirmed itself, if it was.
+    """
 
     command: PowerCommand
     since: datetime
     until: datetime | None = None
+    confirmed: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,7 @@ class Allowance:
         horizon = now - timedelta(seconds=keep_s)
         ended = (one if one.until is not None else replace(one, until=now) for one in self.sent)
         kept = tuple(one for one in ended if one.until is not None and one.until >= horizon)
-        return replace(self, sent=(*kept, _Sent(command, since)))
+        return replace(self, sent=(*kept, _Sent(command, since, confirmed=now)))
 
     def doubted(self, command: PowerCommand, since: datetime) -> Allowance:
         """The charger may have `command`, sent at `since`, or not."""
@@ -53,6 +57,10 @@ class Allowance:
                 break
             since = one.since
         return since
+
+    def changing(self, start: datetime, end: datetime) -> bool:
+        """Whether a profile was on its way at any time after `start` until `end`: sent, and not confirmed before."""
+        return any(one.since <= end and (one.confirmed or one.since) > start for one in self.sent)
 
     def most_kw(self, start: datetime, end: datetime) -> float | None:
         """The most that may have been allowed at any time from `start` to `end`; None if nobody knows."""

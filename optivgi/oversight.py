@@ -348,7 +348,7 @@ class Oversight:
             settled = ev.measured_at - timedelta(seconds=settings.adherence.settle_s)
             ramped = ev.measured_at - timedelta(seconds=settings.usage.ramp_s)
             allowed_kw = one.allowance.most_kw(settled, ev.measured_at)
-            changing = any(settled < sent.since <= ev.measured_at for sent in one.allowance.sent)
+            changing = one.allowance.changing(settled, ev.measured_at)
             sample = Sample(ev.measured_kw, ev.measured_at, allowed_kw, changing)
             if one.proves(ev.measured_kw, ev.measured_at, now, settings.adherence):
                 self._trust.earned(key[0])
