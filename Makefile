@@ -31,7 +31,7 @@ lint: $(STAMP)
 unit: $(STAMP)
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-test-quiet: $(STAMP)      ## whole sites with faults, judged to the second: wants the machine to itself
+test-quiet: $(STAMP)      ## sites of real processes, judged to the second: wants the machine to itself
 	$(BIN)/pytest -m quiet
 
 bench-latency: $(STAMP)   ## StartTransaction answered -> SetChargingProfile at the charger, services as processes

@@ -6,11 +6,9 @@ import logging
 from pathlib import Path
 
 from optivgi.errors import SettingsError
-from optivgi.leadership import Standing
 from optivgi.profile_form import FormBook
-from optivgi.reconcile import Finding
-from optivgi.record import CycleRecord
-from optivgi.translation.base import Event, Outcome
+from optivgi.record import Bystander, CycleRecord
+from optivgi.translation.base import Outcome
 
 log = logging.getLogger("optivgi.site")
 
@@ -27,33 +25,18 @@ def load_forms(path: Path | None) -> FormBook:
         ) from None
 
 
-class FormsFile:
+class FormsFile(Bystander):
     """An Observer that keeps the book in its file whenever something new is learned."""
 
     def __init__(self, path: Path, book: FormBook) -> None:
         self._path, self._book = path, book
         self._kept = book.version
 
-    def event(self, event: Event) -> None:
-        """Teaches nothing about forms."""
-
     def cycle(self, record: CycleRecord) -> None:  # noqa: ARG002 - the book knows
         self._keep()
 
     def outcome(self, group: str, outcome: Outcome) -> None:  # noqa: ARG002 - the book knows
         self._keep()
-
-    def protected(self, group: str, connectors: int) -> None:
-        """Teaches nothing about forms."""
-
-    def read_back(self, group: str, finding: Finding) -> None:
-        """Teaches nothing about forms."""
-
-    def standing(self, group: str, standing: Standing) -> None:
-        """Teaches nothing about forms."""
-
-    def crashed(self, where: str) -> None:
-        """Teaches nothing about forms."""
 
     def _keep(self) -> None:
         if self._book.version == self._kept:

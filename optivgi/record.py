@@ -130,3 +130,28 @@ class Observer(Protocol):
     def crashed(self, where: str) -> None:
         """Something went wrong that nobody foresaw; the service goes on."""
         ...
+
+
+class Bystander:
+    """An Observer whom nothing concerns: for those whom one thing does."""
+
+    def event(self, event: Event) -> None:
+        """See Observer."""
+
+    def cycle(self, record: CycleRecord) -> None:
+        """See Observer."""
+
+    def outcome(self, group: str, outcome: Outcome) -> None:
+        """See Observer."""
+
+    def protected(self, group: str, connectors: int) -> None:
+        """See Observer."""
+
+    def read_back(self, group: str, finding: Finding) -> None:
+        """See Observer."""
+
+    def standing(self, group: str, standing: Standing) -> None:
+        """See Observer."""
+
+    def crashed(self, where: str) -> None:
+        """See Observer."""

@@ -20,6 +20,7 @@ from optivgi.limits.base_load import Measures
 from optivgi.model.clock import Clock
 from optivgi.model.ev_config import SiteView
 from optivgi.optimizer import Embedded, optimizer
+from optivgi.record import Observer
 from optivgi.scheduler import Scheduler
 from optivgi.settings import OptimizerSettings
 from optivgi.site_setup import site_setup
@@ -58,6 +59,7 @@ async def demo_site(
     clock: Clock,
     scenario_file: Path | None,
     trace_file: Path | None = None,
+    *observers: Observer,
 ) -> AsyncIterator[DemoSite]:
     """A CSMS on SQLite in `folder`, the chargers of a scenario, and the optimizer, connected without a broker."""
     simulated = load_simulator_settings()
@@ -96,7 +98,7 @@ async def demo_site(
         )
         with nullcontext() if trace_file is None else TraceFile(trace_file) as trace:
             fleet = Fleet(simulated, scenario, clock, start=start, trace=None if trace is None else trace.take)
-            async with optimizer(settings, clock, embedded) as scheduler:
+            async with optimizer(settings, clock, embedded, *observers) as scheduler:
                 site, now = site_setup(settings), clock.now()
                 limits_kw = [site.limit_kw(group, now) for group in settings.groups]
                 limit_kw = sum(math.inf if one is None else one for one in limits_kw)

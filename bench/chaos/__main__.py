@@ -87,9 +87,10 @@ def visit(names: Sequence[str]) -> int:
             seen = play(zoo.file_of(name), Path(folder), zoo.EXPECTED[name].settings)
         found = zoo.shortcomings(name, seen)
         bad += bool(found)
-        over = seen.over
+        over, alarm_s, ignored_s = seen.over, seen.alarmed(), seen.ignored()
+        alarm = "" if alarm_s is None or ignored_s is None else f"alarm after {alarm_s - ignored_s:.0f} s"
         print(
-            f"{name:32}{over.seconds:7.1f} s over of {seen.over_s:3g} s,{over.worst_kw:6.2f} kW at worst,"
+            f"{name:32}{over.seconds:7.1f} s over of {seen.over_s:3g} s,{over.worst_kw:6.2f} kW at worst, {alarm:17}"
             f"{time.monotonic() - begun:6.1f} s  {'FAIL' if found else 'PASS'}",
             *(f"    {one}" for one in found),
             sep="\n",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,8 +11,6 @@ from bench.chaos.menagerie import Seen
 
 FOLDER = Path(__file__).parents[2] / "scenarios" / "zoo"
 ALARM_WITHIN_S = 30.0
-CUT_WITHIN_S = 30.0
-"""How long after an arrival the others have been told to make room, at the pace of a busy test machine."""
 SOON, LATER, LAST = (190.0, 260.0), (235.0, 320.0), (300.0, 390.0)
 """Spans of a scenario in which everybody has arrived, and what was wrong has been found out, or mended."""
 
@@ -22,15 +19,14 @@ SOON, LATER, LAST = (190.0, 260.0), (235.0, 320.0), (300.0, 390.0)
 class Expected:
     """What is to come of a fault, beside the limit that holds.
 
-    `alarm`: a warning names the faulty station, at the latest ALARM_WITHIN_S after the first moment over the limit and, if
-    `alarm_s` is given, at that second of the scenario; `harmless`: none is needed if nothing was over.
+    `alarm`: an alarm names the faulty station, at the latest ALARM_WITHIN_S after that accepted the first order which it ignores,
+    and after the first moment over the limit; `harmless`: none is needed if nothing was over.
     `share` is the least that its EV gets of what the others get on average, and `others_kw` what those get at least together, both
     late in the scenario; `use` is the least part of the limit that is used then. `span_s` is when all that is judged, in seconds of
     the scenario.
     """
 
     alarm: bool = False
-    alarm_s: float = math.inf
     share: float = 0.0
     others_kw: float = 0.0
     use: float = 0.0
@@ -42,7 +38,7 @@ class Expected:
 
 LIKE_THE_OTHERS = Expected(share=0.8, use=0.95, span_s=SOON)
 EXPECTED = {
-    "accepts_and_ignores": Expected(alarm=True, alarm_s=60 + CUT_WITHIN_S + ALARM_WITHIN_S, others_kw=9.0),
+    "accepts_and_ignores": Expected(alarm=True, others_kw=9.0),
     "amps_only": LIKE_THE_OTHERS,
     "answers_late": Expected(others_kw=9.0, span_s=SOON),
     "clears_before_set": LIKE_THE_OTHERS,
@@ -52,7 +48,7 @@ EXPECTED = {
     "disconnects": Expected(others_kw=9.0, span_s=LAST),
     "draws_half": Expected(use=0.98, share=0.6, settings={"overbook": True}),
     "drops_profiles_on_reconnect": Expected(others_kw=9.0, span_s=LAST),
-    "ignores_zero": Expected(alarm=True, alarm_s=90 + CUT_WITHIN_S + ALARM_WITHIN_S),
+    "ignores_zero": Expected(alarm=True),
     "loses_profiles_at_reboot": Expected(share=0.8, others_kw=9.0, span_s=LAST),
     "meter_backwards": LIKE_THE_OTHERS,
     "meter_doubled": LIKE_THE_OTHERS,
@@ -96,8 +92,8 @@ def _words(expected: Expected, over_s: float) -> str:
     if over_s:
         parts.append(f"over for at most {over_s:g} s")
     if expected.alarm:
-        latest = "" if math.isinf(expected.alarm_s) else f", at second {expected.alarm_s:g} at the latest"
-        parts.append(f"alarm{' if it is over the limit' if expected.harmless else ''}{latest}")
+        ignored = f" within {ALARM_WITHIN_S:g} s of the first order that it ignores"
+        parts.append(f"alarm{' if it is over the limit' if expected.harmless else ignored}")
     if expected.share:
         parts.append(f"its EV gets at least {100 * expected.share:.0f} % of what others get")
     if expected.others_kw:
@@ -115,7 +111,7 @@ def shortcomings(name: str, seen: Seen) -> tuple[str, ...]:
     if over.seconds > seen.over_s:
         found.append(f"over the limit for {over.seconds:.1f} s of {seen.over_s:g} s, by up to {over.worst_kw:.2f} kW")
     if expected.alarm and not (expected.harmless and over.begin is None):
-        found += _alarm(seen, expected.alarm_s)
+        found += _alarm(seen)
     begin, end = (seen.began.timestamp() + at_s for at_s in expected.span_s)
     stations = dict.fromkeys(seen.visited, 0.0) | _mean_kw(seen, begin, end)
     others = [stations[station_id] for station_id in seen.visited - seen.faulty]
@@ -131,12 +127,15 @@ def shortcomings(name: str, seen: Seen) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _alarm(seen: Seen, latest_s: float) -> list[str]:
+def _alarm(seen: Seen) -> list[str]:
     alarm_s, over = seen.alarmed(), seen.over
     if alarm_s is None:
         return [f"no alarm names {', '.join(sorted(seen.faulty))}"]
-    if over.begin is not None:
-        latest_s = min(latest_s, over.begin - seen.began.timestamp() + ALARM_WITHIN_S)
+    over_s = None if over.begin is None else over.begin - seen.began.timestamp()
+    causes = [cause_s for cause_s in (seen.ignored(), over_s) if cause_s is not None]
+    if not causes:
+        return ["no order was ignored, and nothing was over the limit: there is nothing to be alarmed at"]
+    latest_s = min(causes) + ALARM_WITHIN_S
     return [f"the alarm came at {alarm_s:.0f} s, {latest_s:.0f} s is the latest"] if alarm_s > latest_s else []
 
 
