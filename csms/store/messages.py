@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import insert, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from csms.store import tables
+from csms.store.upsert import insert_many_if_new
 
 State = Literal["1", "2"]
 REQUEST: State = "1"
@@ -35,7 +36,8 @@ class Message:
 class MessageLog:
     """Appends frames and ties each answer to its request, also across batches (the last `remembered` requests).
 
-    Call `committed` after the transaction of an `append` has been committed; without it the append is forgotten.
+    Call `committed` after the transaction of an `append` has been committed. Without it the append counts as failed, but it may
+    have gone through unnoticed: messages that are appended again keep their row ids, so that none is there twice.
     """
 
     def __init__(self, remembered: int = 10_000) -> None:
@@ -43,6 +45,7 @@ class MessageLog:
         self._requests: OrderedDict[tuple[str, str, str], int] = OrderedDict()
         self._new: dict[tuple[str, str, str], int] = {}
         self._answered: set[tuple[str, str, str]] = set()
+        self._unsure: list[tuple[Message, int]] = []
 
     async def append(self, connection: AsyncConnection, messages: Sequence[Message]) -> None:
         """Row ids rise in the order of `messages`."""
@@ -50,7 +53,8 @@ class MessageLog:
         if not messages:
             return
         rows = []
-        for row_id, message in zip(await _next_ids(connection, len(messages)), messages, strict=True):
+        self._unsure = await self._with_ids(connection, messages)
+        for message, row_id in self._unsure:
             rows.append(
                 {
                     "id": row_id,
@@ -65,10 +69,18 @@ class MessageLog:
                     "requestMessageId": self._request_of(message, row_id),
                 }
             )
-        await connection.execute(insert(tables.ocpp_messages), rows)
+        await insert_many_if_new(connection, tables.ocpp_messages, rows, ["id"])
+
+    async def _with_ids(self, connection: AsyncConnection, messages: Sequence[Message]) -> list[tuple[Message, int]]:
+        before = {id(message): row_id for message, row_id in self._unsure}
+        highest = max(before.values(), default=0)
+        new = await _next_ids(connection, sum(id(message) not in before for message in messages), above=highest)
+        following = iter(new)
+        return [(message, before.get(id(message)) or next(following)) for message in messages]
 
     def committed(self) -> None:
         """What was appended last is in the database for good."""
+        self._unsure = []
         for key in self._answered:
             self._requests.pop(key, None)
         self._requests.update(self._new)
@@ -87,10 +99,10 @@ class MessageLog:
         return self._new.pop(key, None) or self._requests.get(key)
 
 
-async def _next_ids(connection: AsyncConnection, count: int) -> Sequence[int]:
+async def _next_ids(connection: AsyncConnection, count: int, *, above: int) -> Sequence[int]:
     """Ids taken before the rows are written: then one statement writes them all, answers and requests together."""
     if connection.dialect.name == "sqlite":
-        last = await connection.scalar(_LAST_ID_SQLITE) or 0
+        last = max(await connection.scalar(_LAST_ID_SQLITE) or 0, above)
         return range(last + 1, last + 1 + count)
     return (await connection.scalars(_NEXT_IDS_POSTGRES, {"count": count})).all()
 

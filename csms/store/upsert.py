@@ -42,6 +42,14 @@ async def insert_if_new(
     await connection.execute(statement)
 
 
+async def insert_many_if_new(
+    connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]], keys: Sequence[str]
+) -> None:
+    """As `insert_if_new` for rows that all name the same columns, in one statement."""
+    statement = insert_for(connection, table).on_conflict_do_nothing(index_elements=list(keys))
+    await connection.execute(statement, [dict(row) for row in rows])
+
+
 def _upsert(connection: AsyncConnection, table: Table, names: Collection[str], keys: Sequence[str]) -> AnyInsert:
     statement = insert_for(connection, table)
     changed = {*names, "updatedAt"} - set(keys)
