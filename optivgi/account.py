@@ -92,21 +92,26 @@ class SafeStart:
     attempts: Attempts = Attempts()
 
     def seen(self, connector: Connector) -> SafeStart:
-        """The same with fresh facts. A reboot voids what was confirmed; a return only asks for it to be sent again."""
-        old = self.connector
-        if connector.booted_at != old.booted_at:
-            return replace(self, connector=connector, confirmed=None, stale=True, attempts=Attempts())
-        if connector.online and not old.online:
-            return replace(self, connector=connector, stale=True, attempts=Attempts())
-        return replace(self, connector=connector)
+        """The same with fresh facts. A reboot voids what was confirmed; a return only asks for it to be sent again. What was under
+        way may have come before or after."""
+        old, booted = self.connector, connector.booted_at != self.connector.booted_at
+        if not booted and not (connector.online and not old.online):
+            return replace(self, connector=connector)
+        return SafeStart(
+            connector,
+            confirmed=None if booted else self.confirmed,
+            doubtful=self.doubtful if self.in_flight is None else tuple({*self.doubtful, self.in_flight}),
+        )
 
     def sent(self, command: PowerCommand) -> SafeStart:
         """From now on the station may have `command`."""
         return replace(self, in_flight=Start.of(command, self.connector.volts))
 
     def learned(self, outcome: Outcome, at: float) -> SafeStart:
-        """What became of a command to it."""
+        """What became of a command to it; nothing follows if it booted since."""
         start = Start.of(outcome.command, self.connector.volts)
+        if self.in_flight is None:
+            return self
         if outcome.status is OutcomeStatus.ACCEPTED:
             return SafeStart(self.connector, confirmed=start, stale=False)
         doubtful = self.doubtful if outcome.status in NOT_INSTALLED else tuple({*self.doubtful, start})
@@ -255,6 +260,15 @@ class Account:
             paused_at=paused_at,
             running_at=running_at,
         )
+
+    def came_back(self) -> Account:
+        """Its station may have lost all that it took before, also what it says only now that it took."""
+        doubtful = (*self.doubtful, *self.in_flight)
+        return replace(self, fallback=True, doubtful=doubtful, in_flight=(), attempts=Attempts())
+
+    def awaits(self, command: PowerCommand) -> bool:
+        """Whether the answer to `command` says what the charger has now."""
+        return any(one.command == command for one in self.in_flight)
 
     def follows(self, before_kw: float, until: float) -> Account:
         """It is allowed less than `before_kw` now, and may go on drawing that `until` then."""

@@ -78,7 +78,7 @@ class Ledger:
             if self.blind:
                 account = replace(account, attempts=Attempts())
             if key in doubtful and account.installed is not None:
-                account = replace(account, fallback=True, attempts=Attempts())
+                account = account.came_back()
             present[key] = account
         for ev in snapshot.evs:
             account = present[ev.station_id, ev.connector_id]
@@ -130,14 +130,14 @@ class Ledger:
                 self._learned_start(key, outcome, when)
             return
         account = self.accounts.get(key)
-        if account is None or account.transaction_id != command.profile.transaction_id:
+        if account is None or not account.awaits(command):
             return
         if outcome.status is OutcomeStatus.ACCEPTED:
             sent = Sent.of(command, account.volts, when.now)
             fallback = self.fallback(account, when)
             others = replace(account, in_flight=account.without(command))
             before_kw = self._allowed(others, fallback).at(when.wall_s)
-            power_kw = sent.grant.at(when.wall_s, fallback)
+            power_kw = sent.grant.at(when.wall_s, self.fallback(replace(account, installed=sent), when))
             self.accounts[key] = account.confirmed(sent, power_kw, before_kw, when, self.policy.settle_s)
         else:
             self.accounts[key] = account.failed(outcome, when)
@@ -210,7 +210,9 @@ class Ledger:
             ends = aligned_next(account.drew_on - self.policy.late_s, self.policy.duration_s)
             nominal = Envelope.constant(account.drew_kw).until(ends, Envelope.constant(min(account.drew_kw, share_kw)))
             return self.widened(account, nominal)
-        known = account.possible(self.fallback(account, when), sure=self.starts_safely(key))
+        sure = self.starts_safely(key)
+        held = Envelope.constant(0.0).until(self.hold_ends(account, when), Envelope.constant(share_kw))
+        known = account.possible(self.fallback(account, when) if sure else held, sure=sure)
         return lowest(self.widened(account, one) for one in known)
 
     def starts_safely(self, key: Key) -> bool:

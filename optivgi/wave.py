@@ -134,7 +134,7 @@ class _Wave:
         """Wanted powers below what may be allowed now, and profiles of which nobody knows whether they are there."""
         wanted = self._wanted | self._urgent
         cuts = {
-            key: min(kw, self._lasting[key], self._proven_kw(key))
+            key: min(kw, self._lasting[key])
             for key, kw in wanted.items()
             if key in self._urgent or (not self._is_new(key) and self._is_cut(key, kw))
         }
@@ -147,16 +147,6 @@ class _Wave:
             for key in limit.weights
         }
         return {key: kw for key, kw in cuts.items() if key in sent or key in needed}
-
-    def _proven_kw(self, key: Key) -> float:
-        """The most that is no raise for an EV that ran before anything was known of it: what it draws, or its share if no
-        meter tells. Others are lowered at the same time, and nobody knows who hears of it first.
-        """
-        account = self._accounts[key]
-        if account.installed is not None or not account.inherited:
-            return math.inf
-        power_kw = self._shares.get(key, 0.0) if account.drew_kw is None else account.drew_kw
-        return sendable(power_kw, account.unit, account.volts, account.min_kw)
 
     def _is_cut(self, key: Key, wanted_kw: float) -> bool:
         return not self._accounts[key].certain or wanted_kw < self._lasting[key] - NOISE
@@ -244,7 +234,7 @@ class _Wave:
             return
         if partial and command.limit_kw - now_kw < self._ledger.policy.dead_band_kw:
             return
-        if partial and now_kw > 0 and self._more_room_is_coming():
+        if (partial and now_kw > 0 and self._more_room_is_coming()) or not self._fits(key, command):
             return
         self._send(key, command)
 
@@ -259,7 +249,7 @@ class _Wave:
 
     def _shaped(self, key: Key, power_kw: float, keep_until: float, until: float = math.inf) -> PowerCommand:
         """The profile of `power_kw`, or of what there is room for until `keep_until`, that ends when it must, at the latest
-        at `until`."""
+        at `until`; with 0 instead of the share after that, if it is the share of a young transaction that is too much then."""
         account, late_s = self._accounts[key], self._ledger.policy.late_s
         most = self._most(key)
         later = [(at.timestamp(), kw) for at, kw in self._drops.get(key, ()) if at > self._when.now]
@@ -270,14 +260,18 @@ class _Wave:
             spans = self._between(moment, max(moment, min(end, keep_until)) + late_s)
             lowest = min((kw, float(most[spans].min()), *(before for _, before in steps[-1:])))
             steps.append((moment, sendable(lowest + NOISE, account.unit, account.volts, account.min_kw)))
-        expiry = min(until, self._latest(key, steps[0][1]))
+        expiry, then_kw = min(until, self._latest(key, steps[0][1])), self._shares.get(key, 0.0)
         for _ in range(MOST_TRIES):
-            command = self._command(key, steps, expiry)
+            command = self._command(key, steps, expiry, then_kw)
             too_much = np.flatnonzero(self._spans(key, command) > most + NOISE)
             if not too_much.size:
                 break
-            expiry = min(expiry, float(math.floor(self._moments[too_much[0]] - late_s)))
+            before = float(math.floor(self._moments[too_much[0]] - late_s))
+            expiry, then_kw = min(expiry, before), then_kw if before < expiry else 0.0
         return command
+
+    def _fits(self, key: Key, command: PowerCommand) -> bool:
+        return not (self._spans(key, command) > self._most(key) + NOISE).any()
 
     def _latest(self, key: Key, power_kw: float) -> float:
         """When a profile of `power_kw` may end at the latest: who does not answer is not given room for longer and longer."""
@@ -287,14 +281,13 @@ class _Wave:
         known = [one.expires for one in (*account.doubtful, account.installed) if one is not None]
         return min(self._expiry, max(known))
 
-    def _command(self, key: Key, steps: Sequence[tuple[float, float]], expiry: float) -> PowerCommand:
+    def _command(self, key: Key, steps: Sequence[tuple[float, float]], expiry: float, then_kw: float) -> PowerCommand:
         policy, safe_start = self._ledger.policy, self._ledger.safe_starts.get(key)
         account = self._accounts[key]
         hold_ends = self._ledger.hold_ends(account, self._when) + policy.skew_s
         timing = Timing(expiry, policy.margin_s, hold_ends, self._ledger.early_s(account))
         starts_safely = safe_start is not None and safe_start.share_kw is not None
-        share_kw = self._shares.get(key, 0.0)
-        return tx_command(account, steps, timing, share_kw, self._when.now, starts_safely=starts_safely)
+        return tx_command(account, steps, timing, then_kw, self._when.now, starts_safely=starts_safely)
 
     def _spans(self, key: Key, command: PowerCommand) -> Floats:
         """[G], what may be drawn if the charger has `command`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass, field
 
@@ -75,6 +76,48 @@ def test_a_car_that_comes_when_control_is_dead_waits_until_everybody_else_is_dow
         if site.chargers["ST-1"].drawing_kw(site.at) > 2.0:
             assert drawn_kw(site)[2:] == [0.0] * 4, f"after {second} s"
     assert drawn_kw(site) == [2.0] * 6
+
+
+def test_a_car_that_comes_when_profiles_have_just_been_sent_waits_for_their_ends_all_the_same() -> None:
+    site = a_site("ST-1", "ST-2")
+    for _ in range(POLICY.duration_s // 3):
+        run(site, 1)
+        alone = copy.deepcopy(site)
+        alone.control_dies()
+        for station_id in STATIONS[2:]:
+            alone.car_arrives(station_id)
+        alone.nobody_speaks(POLICY.hold_s + SETTLE_S)
+        assert drawn_kw(alone) == [2.0] * 6
+
+
+def test_the_margin_lets_profiles_last_until_the_common_end() -> None:
+    site = a_site(*STATIONS)
+    for _ in range(POLICY.duration_s // 3):
+        run(site, 1)
+        ends = [account.installed.expires for account in site.ledger.accounts.values() if account.installed is not None]
+        assert [end % (POLICY.duration_s // 3) for end in ends] == [0] * 6, "nobody ends early because others rise"
+
+
+def test_a_drop_that_is_announced_is_obeyed_as_planned_though_control_is_dead() -> None:
+    site = a_site(*STATIONS)
+    site.limit_changes(9.0, 20)
+    run(site, 8)
+    assert site.bound == site.promised, "everybody has been told"
+    site.control_dies()
+    site.nobody_speaks(13)
+    assert drawn_kw(site) == [7.2, pytest.approx(1.8, abs=0.1), 0.0, 0.0, 0.0, 0.0]
+    site.nobody_speaks(60)
+    assert drawn_kw(site) == [1.5] * 6
+
+
+def test_what_a_drop_without_notice_asks_is_done_when_everybody_has_answered_and_followed() -> None:
+    site = a_site(*STATIONS)
+    site.limit_changes(3.0, 0)
+    run(site, round(SETTLE_S) + 2)
+    assert site.bound == site.promised
+    site.control_dies()
+    site.nobody_speaks(100)
+    assert drawn_kw(site) == [0.0] * 6, "a share is less than a minimum"
 
 
 def test_with_room_kept_for_one_car_that_one_begins_at_once_when_control_is_dead_and_the_next_one_waits() -> None:
@@ -176,6 +219,50 @@ CLOCKS = (DeadMan.ahead_s, (-2.0, 2.0, 2.0, -2.0, 2.0, -2.0), (30.0, 2.0, -2.0, 
 
 @settings(max_examples=200, deadline=None)
 @given(day=days, reserved=st.sampled_from([0, 0, 2]), clocks=st.sampled_from(CLOCKS))
+@example(
+    day=Day({0: "ST-1", 21: "ST-2"}, goes={}, favoured={0: 1}, silent={}, dies=20, away_s=1),
+    reserved=0,
+    clocks=CLOCKS[0],
+)
+@example(
+    day=Day(dict.fromkeys(range(4), "ST-1"), goes={}, favoured={}, silent={"ST-1": (14, 34)}, dies=20, away_s=7),
+    reserved=0,
+    clocks=CLOCKS[0],
+)
+@example(
+    day=Day({0: "ST-2", 1: "ST-3", 2: "ST-4", 62: "ST-1"}, goes={}, favoured={0: 3}, silent={}, dies=70),
+    reserved=0,
+    clocks=CLOCKS[0],
+)
+@example(
+    day=Day(
+        {0: "ST-1", 36: "ST-2", 1: "ST-3", 2: "ST-4"},
+        goes={},
+        favoured={},
+        silent={},
+        dies=67,
+        reboots={56: ("ST-1", Lost.NOTHING)},
+    ),
+    reserved=0,
+    clocks=CLOCKS[0],
+)
+@example(
+    day=Day({0: "ST-1", 4: "ST-2", 105: "ST-3"}, goes={}, favoured={}, silent={"ST-3": (66, 40)}, dies=120),
+    reserved=2,
+    clocks=CLOCKS[0],
+)
+@example(
+    day=Day(
+        {0: "ST-1", 2: "ST-2", 22: "ST-3"},
+        goes={},
+        favoured={},
+        silent={},
+        dies=120,
+        limits={0: (3.0, 0), 13: (9.0, 60)},
+    ),
+    reserved=0,
+    clocks=CLOCKS[0],
+)
 @example(
     day=Day({0: "ST-1", 5: "ST-2", 6: "ST-3", 97: "ST-4"}, goes={}, favoured={88: 1}, silent={}, dies=97),
     reserved=2,

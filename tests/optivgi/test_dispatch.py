@@ -397,7 +397,7 @@ def test_after_a_restart_nobody_is_raised_while_others_are_lowered() -> None:
 
 
 def test_after_a_restart_nobody_keeps_more_than_a_share_for_longer_than_the_profile_of_before_may_last() -> None:
-    desk = Desk(10.0)
+    desk = Desk(8.0)
     desk.restart()
     desk.arrive(*(an_ev(ev_id, measured_kw=kw, measured_at=desk.when.now) for ev_id, kw in (("1", 7.0), ("2", 0.0))))
     first = {command.ev_id: command for command in desk.plan({"1": 7.0, "2": 3.0})}
@@ -444,6 +444,23 @@ def test_a_share_rises_where_an_ev_goes_by_it_only_into_free_room() -> None:
     assert affordable(desk.ledger, limits, risen, desk.when) == risen
 
 
+def test_room_that_a_rising_share_takes_is_not_given_to_another_ev_at_the_same_time() -> None:
+    desk = Desk(limit_kw=9)
+    desk.shares = dict.fromkeys(desk.shares, 0.0)
+    desk.answer(*desk.safe_starts())
+    desk.charging({"1": 6, "2": 0})
+    desk.at += 240
+    desk.answer(*desk.plan({"1": 6, "2": 0}))
+    risen = dict.fromkeys(desk.shares, 2.4)
+    limits = limits_at(desk.site, desk.ledger.accounts.values(), desk.when.now, 10.0)
+    granted = affordable(desk.ledger, limits, risen, desk.when)
+    assert granted["ST-2", 1] == 2.4
+    wave = next_commands(
+        desk.ledger, {("ST-1", 1): 7.2, ("ST-2", 1): 0.0}, limits, desk.when, shares=risen, granted=granted
+    )
+    assert powers(wave).get("1", 6.0) <= 6.6
+
+
 def test_a_station_whose_clock_may_be_behind_is_told_to_drop_early() -> None:
     desk = Desk(limit_kw=10)
     desk.connectors["ST-1"] = a_connector("ST-1", late_s=25.0)
@@ -454,3 +471,28 @@ def test_a_station_whose_clock_may_be_behind_is_told_to_drop_early() -> None:
     assert said.grant.powers.starts[-1] == true.grant.powers.starts[-1] - 20
     counted = [desk.ledger.envelope((f"ST-{number}", 1), desk.when) for number in (1, 2)]
     assert counted[0] == counted[1], "nobody knows whether it is"
+
+
+def test_what_a_station_took_before_it_booted_is_in_doubt_although_it_says_so_only_now() -> None:
+    desk = Desk(limit_kw=10).charging({"1": 6, "2": 2.4})
+    cut = desk.plan({"1": 3, "2": 2.4})
+    assert powers(cut) == {"1": 3.0}
+    desk.connectors["ST-1"] = replace(desk.connectors["ST-1"], booted_at=MOMENT + timedelta(seconds=1))
+    desk.observe()
+    desk.answer(*cut)
+    assert desk.ledger.worst_kw(("ST-1", 1), desk.when) == 7.2, "not even its safe start is sure"
+    (again,) = desk.plan({"1": 3, "2": 2.4})
+    desk.answer(again, *desk.safe_starts())
+    desk.at += 6
+    assert desk.ledger.worst_kw(("ST-1", 1), desk.when) == 3.0
+
+
+def test_a_safe_start_that_was_on_its_way_when_the_station_booted_is_sent_again() -> None:
+    desk = Desk()
+    desk.shares = dict.fromkeys(desk.shares, 2.0)
+    under_way = desk.safe_starts()
+    desk.connectors["ST-1"] = replace(desk.connectors["ST-1"], booted_at=MOMENT + timedelta(seconds=1))
+    desk.observe()
+    desk.answer(*under_way)
+    assert ("ST-1", 1) in desk.ledger.unprotected
+    assert [command.station_id for command in desk.safe_starts()] == ["ST-1"]
