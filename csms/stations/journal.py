@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 
 from csms.errors import DatabaseUnreachable
@@ -19,6 +20,8 @@ log = logging.getLogger("csms.stations")
 CAPACITY_BYTES = 32 * 1024 * 1024
 BATCH = 1000
 RETRY_S = 1.0
+GATHER_S = 0.2
+"""Messages that travel within so long a time are written together, unless somebody waits for them."""
 
 MESSAGE_BYTES = 1024
 """What a message takes in memory beside its text, roughly."""
@@ -42,6 +45,7 @@ class Journal:
         self._heard: dict[str, datetime] = {}
         self._offline: set[str] = set()
         self._changed = asyncio.Event()
+        self._awaited = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
         self._room = asyncio.Event()
@@ -74,17 +78,20 @@ class Journal:
 
     async def flushed(self) -> None:
         """Returns once everything said so far is in the database."""
+        self._awaited.set()
         await self._idle.wait()
 
     def close(self) -> None:
         """Nothing more will come; `run` makes one last attempt to write what is left."""
         self._closed = True
+        self._awaited.set()
         self._wake()
 
     async def run(self) -> None:
         """Writes until `close`."""
         while not (self._closed and self._idle.is_set()):
             await self._changed.wait()
+            await self._gather()
             self._changed.clear()
             try:
                 await self._write_all()
@@ -95,6 +102,11 @@ class Journal:
                 self._outage(error)
                 self._changed.set()
                 await self._clock.sleep(RETRY_S)
+
+    async def _gather(self) -> None:
+        with suppress(TimeoutError):
+            async with self._clock.timeout(GATHER_S):
+                await self._awaited.wait()
 
     def _outage(self, error: DatabaseUnreachable) -> None:
         if self.reachable:
@@ -118,6 +130,7 @@ class Journal:
             self.dropped += 1
         if self.reachable and self._size_bytes > self._capacity_bytes // 2:
             self._room.clear()
+            self._awaited.set()
 
     async def _write_all(self) -> None:
         while self._messages or self._heard or self._offline:
@@ -138,6 +151,8 @@ class Journal:
             if self._size_bytes <= self._capacity_bytes // 2:
                 self._room.set()
         self._idle.set()
+        if not self._closed:
+            self._awaited.clear()
 
     def _put_back(self, batch: list[tuple[Message, int]], heard: dict[str, datetime], offline: set[str]) -> None:
         self._messages.extendleft(reversed(batch))

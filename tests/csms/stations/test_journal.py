@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from csms.stations.journal import MESSAGE_BYTES, Journal
+from csms.stations.journal import GATHER_S, MESSAGE_BYTES, Journal
 from csms.store import tables
 from csms.store.database import Database
 from csms.store.messages import REQUEST, Message
-from optivgi.clock import ScaledClock
+from optivgi.clock import ManualClock, ScaledClock, settle
 from tests.csms.stations.conftest import Yard, eventually, fragile, rows_of
 
 AT = datetime(2026, 3, 3, 8, tzinfo=UTC)
@@ -38,6 +38,29 @@ async def test_whoever_reads_waits_while_the_log_is_half_full(yard: Yard) -> Non
         journal.close()
     assert journal.dropped == 0
     assert [row["correlationId"] for row in await yard.rows(tables.ocpp_messages)] == list("012345")
+
+
+async def test_messages_of_a_moment_are_written_together_and_at_once_if_somebody_waits(yard: Yard) -> None:
+    clock = ManualClock()
+    journal = Journal(yard.db, clock, lambda _: False)
+
+    async def both_written() -> bool:
+        return len(await yard.rows(tables.ocpp_messages)) == 2
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(journal.run())
+        journal.message(message(1), 0)
+        await clock.advance(GATHER_S / 2)
+        journal.message(message(2), 0)
+        await settle()
+        assert yard.db.checkouts == 0
+        await clock.advance(GATHER_S / 2)
+        await eventually(both_written)
+        journal.message(message(3), 0)
+        await journal.flushed()
+        journal.close()
+    assert clock.monotonic() == GATHER_S
+    assert [row["correlationId"] for row in await yard.rows(tables.ocpp_messages)] == list("123")
 
 
 async def test_rows_that_the_database_refuses_do_not_stop_those_after_them(
