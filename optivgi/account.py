@@ -270,6 +270,11 @@ class Account:
         """Whether the answer to `command` says what the charger has now."""
         return any(one.command == command for one in self.in_flight)
 
+    def goes_by_default(self, wall_s: float) -> bool:
+        """Whether its TxDefaultProfile may be in force by then."""
+        known = [one for one in (self.installed, *self.doubtful, *self.in_flight) if one is not None]
+        return self.fallback or any(one.grant.ends <= wall_s for one in known)
+
     def follows(self, before_kw: float, until: float) -> Account:
         """It is allowed less than `before_kw` now, and may go on drawing that `until` then."""
         return replace(self, settling=(*self.settling, Settling(before_kw, until)))

@@ -29,7 +29,7 @@ from optivgi.oversight_settings import OversightSettings
 from optivgi.profile_form import FormBook
 from optivgi.reconcile import Reconciler
 from optivgi.record import CycleRecord, EVDecision, FallBack, OutOfControl
-from optivgi.reserve import affordable, for_starts, kept_free, proven, welcomed
+from optivgi.reserve import affordable, at_once, for_starts, kept_free, proven, welcomed
 from optivgi.translation.base import Outcome, OutcomeStatus, PowerCommand, Translation
 from optivgi.wave import next_commands
 
@@ -316,6 +316,7 @@ def next_wave(group: Group, settings: CycleSettings, clock: Clock) -> tuple[Powe
     ledger.tick(when)
     limits = _limits(group, group.site, settings, when)
     granted = affordable(ledger, limits, group.shares, when)
+    plain = at_once(ledger, granted, group.oversight.plain_starts(), when)
     planned = (
         *next_commands(
             ledger,
@@ -327,7 +328,7 @@ def next_wave(group: Group, settings: CycleSettings, clock: Clock) -> tuple[Powe
             drops=group.drops,
             raises=group.may_raise,
         ),
-        *safe_start_commands(ledger, granted, when, _starts(group, when)),
+        *safe_start_commands(ledger, granted, when, {**_starts(group, when), **plain}),
     )
     commands = tuple(group.oversight.wave(planned))
     for command in commands:

@@ -51,6 +51,10 @@ class Envelope:
             self.powers_kw[max(0, bisect_right(self.starts, begin) - 1) : max(1, bisect_right(self.starts, end))]
         )
 
+    def least_from(self, moment: float) -> float:
+        """The lowest power from `moment` on."""
+        return min(self.powers_kw[max(0, bisect_right(self.starts, moment) - 1) :])
+
     def until(self, end: float, then: Envelope) -> Envelope:
         """This one before `end`, `then` from there on."""
         cut = max(1, bisect_left(self.starts, end))

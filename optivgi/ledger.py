@@ -145,10 +145,13 @@ class Ledger:
     def _learned_start(self, key: Key, outcome: Outcome, when: Instant) -> None:
         """An EV that may go by its TxDefaultProfile takes time to follow a lower one, too."""
         account = self.accounts.get(key)
-        before_kw = 0.0 if account is None else self.allowed(key, when).at(when.wall_s)
+        before = None if account is None else self.fallback(account, when)
         self.safe_starts[key] = self.safe_starts[key].learned(outcome, when.at)
-        if account is not None and self.allowed(key, when).at(when.wall_s) < before_kw:
-            self.accounts[key] = account.follows(before_kw, when.at + self.policy.settle_s)
+        if account is None or before is None or not account.goes_by_default(when.wall_s + self.policy.skew_s):
+            return
+        powers = [self.widened(account, one).at(when.wall_s) for one in (before, self.fallback(account, when))]
+        if powers[1] < powers[0]:
+            self.accounts[key] = account.follows(powers[0], when.at + self.policy.settle_s)
 
     def overdraw(self, key: Key, power_kw: float | None) -> None:
         """From now on `key` counts at least `power_kw`, whatever its profile says; None ends that."""
@@ -183,13 +186,14 @@ class Ledger:
 
     def envelope(self, key: Key, when: Instant, share_kw: float = 0.0) -> Envelope:
         """The most that may be drawn at `key` at each moment from now on, whatever profile it has, and be it that its
-        TxDefaultProfile allows `share_kw`."""
+        TxDefaultProfile allows `share_kw`; no less than another car would begin with in its place."""
         following = [
             Envelope.constant(one.power_kw).until(when.wall_s + one.until - when.at, Envelope.constant(0.0))
             for one in self.accounts[key].settling
             if one.until > when.at
         ]
-        beyond = Envelope.constant(self.overdrawn.get(key, 0.0))
+        start_kw = self.safe_starts[key].start_kw if key in self.safe_starts else 0.0
+        beyond = Envelope.constant(max(start_kw, self.overdrawn.get(key, 0.0)))
         return highest((self.allowed(key, when, share_kw), *following, beyond))
 
     def allowed(self, key: Key, when: Instant, share_kw: float = 0.0) -> Envelope:

@@ -257,6 +257,11 @@ class Oversight:
         started = None if one is None else one.ev.arrival
         return reshaped(command, form, Setting(what.volts, started, fallback_kw, least_kw))
 
+    def plain_starts(self) -> tuple[Key, ...]:
+        """Connectors whose stations take a TxDefaultProfile of one period only, so that it says the same for ever."""
+        forms = ((key, self.book.form(key[0], self._model(key), Slot.SAFE_START)) for key in self._connectors)
+        return tuple(key for key, form in forms if form.most_periods == 1)
+
     def form(self, command: PowerCommand) -> Form:
         """The form in which `command` goes out now."""
         return self.book.form(command.station_id, self._model(_key(command)), Slot.of(command))

@@ -93,6 +93,20 @@ def proven(site: Site, ledger: Ledger, starts: Mapping[Key, float], when: Instan
     return granted
 
 
+def at_once(ledger: Ledger, shares: Mapping[Key, float], keys: Iterable[Key], when: Instant) -> dict[Key, float]:
+    """Those of `keys` that have an EV which is never below its share, with that share: there a TxDefaultProfile may allow it
+    from the start, because a car that came in its place would have no more than it.
+    """
+    granted = {}
+    for key in keys:
+        share_kw = shares.get(key, 0.0)
+        if key not in ledger.accounts or share_kw <= 0 or not ledger.accounts[key].certain:
+            continue
+        if ledger.least(key, when, share_kw).least_from(when.wall_s) >= share_kw - NOISE:
+            granted[key] = share_kw
+    return granted
+
+
 def affordable(ledger: Ledger, limits: Sequence[Limit], shares: Mapping[Key, float], when: Instant) -> dict[Key, float]:
     """`shares` without those that rise at a connector with an EV that may go by its TxDefaultProfile before there is room for
     that under every one of `limits`: those stay as they are.

@@ -15,12 +15,12 @@ from optivgi.dispatch import DAY_S, limits_at, safe_shares, safe_start_commands
 from optivgi.envelope import Envelope, highest
 from optivgi.ledger import Ledger, Policy
 from optivgi.limits.env import ALWAYS
-from optivgi.model.charging_profile import Kind
+from optivgi.model.charging_profile import Kind, Purpose
 from optivgi.model.ev import Connector
 from optivgi.model.limit_series import LimitSeries, LimitStep
 from optivgi.model.site import Site
-from optivgi.profile_form import Form, Setting, reshaped
-from optivgi.reserve import affordable, for_starts, kept_free, proven, welcomed
+from optivgi.profile_form import SAFE_START_FORM, TX_FORM, Setting, reshaped
+from optivgi.reserve import affordable, at_once, for_starts, kept_free, proven, welcomed
 from optivgi.testing import MOMENT, a_connector, a_snapshot, an_ev
 from optivgi.translation.base import Outcome, OutcomeStatus, PowerCommand
 from optivgi.wave import Drops, next_commands
@@ -53,6 +53,8 @@ class Dispatching(RuleBasedStateMachine):
     limit_kw = 8.0
     ahead_s: tuple[float, ...] = (0.0,) * len(STATIONS)
     reserved = 0
+    plain: tuple[str, ...] = ()
+    """Stations that take profiles of one period only."""
 
     @initialize()
     def install_safe_starts(self) -> None:
@@ -140,11 +142,12 @@ class Dispatching(RuleBasedStateMachine):
         limits = limits_at(site, self.ledger.accounts.values(), self.when.now, POLICY.late_s)
         starts = proven(self.site, self.ledger, self.starts, self.when)
         granted = affordable(self.ledger, limits, self.shares, self.when)
+        plain = at_once(self.ledger, granted, [(station_id, 1) for station_id in self.plain], self.when)
         commands = [
             *next_commands(
                 self.ledger, self.targets, limits, self.when, shares=self.shares, granted=granted, drops=self.drops
             ),
-            *safe_start_commands(self.ledger, granted, self.when, starts),
+            *safe_start_commands(self.ledger, granted, self.when, {**starts, **plain}),
         ]
         for command in commands:
             self.ledger.sent(command, self.when)
@@ -153,10 +156,15 @@ class Dispatching(RuleBasedStateMachine):
 
     def in_form(self, command: PowerCommand) -> PowerCommand:
         """As it goes out: a station whose clock is seen to be off counts from the transaction's start."""
-        if not self.connectors[command.station_id].clock_skew_s:
-            return command
+        safe_start = command.profile.purpose is Purpose.TX_DEFAULT
+        form = SAFE_START_FORM if safe_start else TX_FORM
+        if self.connectors[command.station_id].clock_skew_s:
+            form = replace(form, kind=Kind.RELATIVE)
+        if command.station_id in self.plain:
+            form = replace(form, most_periods=1)
         started = self.since(self.chargers[command.station_id])
-        return reshaped(command, Form(kind=Kind.RELATIVE), Setting(VOLTS, started))
+        share_kw = self.ledger.safe_starts[command.station_id, 1].share_kw
+        return reshaped(command, form, Setting(VOLTS, started, share_kw))
 
     def arrives(self, link: deque[Pending]) -> None:
         """The first command that the charger has not seen reaches it."""

@@ -2,88 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from optivgi.account import Instant
-from optivgi.dispatch import limits_at, safe_shares, safe_start_commands, tx_default_command
+from optivgi.dispatch import limits_at, safe_shares, tx_default_command
 from optivgi.grant import BEGUN_S, Timing
-from optivgi.ledger import Ledger, Policy
+from optivgi.ledger import Policy
 from optivgi.limits.env import ALWAYS
 from optivgi.model.charging_profile import Kind, Period, Purpose, RateUnit, Schedule
-from optivgi.model.ev import EV
 from optivgi.model.limit_series import LimitSeries, LimitStep
 from optivgi.model.site import Circuit, Site
-from optivgi.reserve import affordable
-from optivgi.testing import MOMENT, a_connector, a_snapshot, an_ev
-from optivgi.translation.base import Outcome, OutcomeStatus, PowerCommand
-from optivgi.wave import next_commands, tx_command
-
-START = 1000.0
-
-
-class Desk:
-    """A ledger with a clock and a limit: `plan` sends what may be sent, `answer` tells what became of it."""
-
-    def __init__(self, limit_kw: float = 30.0, site: Site | None = None) -> None:
-        self.ledger = Ledger(Policy(settle_s=5.0, duration_s=180, dead_band_kw=0.1))
-        self.site = site or Site.single(LimitSeries.constant(limit_kw, ALWAYS, "site limit"))
-        self.at = START
-        self.evs: dict[str, EV] = {}
-        self.connectors = {f"ST-{number}": a_connector(f"ST-{number}") for number in range(1, 7)}
-        self.shares = {connector.key: 2.4 for connector in self.connectors.values()}
-        self.observe()
-        self.answer(*self.safe_starts())
-
-    @property
-    def when(self) -> Instant:
-        return Instant(MOMENT + timedelta(seconds=self.at - START), self.at)
-
-    def restart(self) -> None:
-        """Nothing is known any more, a while after profiles of before may have ended."""
-        self.ledger = Ledger(self.ledger.policy)
-        self.at += 20
-
-    def observe(self) -> None:
-        snapshot = a_snapshot(*self.evs.values(), connectors=self.connectors.values())
-        self.ledger.observe(snapshot, self.when)
-
-    def arrive(self, *evs: EV) -> None:
-        self.evs |= {ev.ev_id: replace(ev, arrival=self.when.now) for ev in evs}
-        self.observe()
-
-    def safe_starts(self) -> tuple[PowerCommand, ...]:
-        return self._sent(safe_start_commands(self.ledger, self.shares, self.when))
-
-    def plan(self, targets: Mapping[str, float], *, raises: bool = True) -> tuple[PowerCommand, ...]:
-        """The commands towards `targets` (kW by EV id)."""
-        self.ledger.tick(self.when)
-        limits = limits_at(self.site, self.ledger.accounts.values(), self.when.now, 10.0)
-        by_key = {(self.evs[ev_id].station_id, 1): kw for ev_id, kw in targets.items()}
-        return self._sent(next_commands(self.ledger, by_key, limits, self.when, shares=self.shares, raises=raises))
-
-    def _sent(self, commands: tuple[PowerCommand, ...]) -> tuple[PowerCommand, ...]:
-        for command in commands:
-            self.ledger.sent(command, self.when)
-        return commands
-
-    def answer(self, *commands: PowerCommand, status: OutcomeStatus = OutcomeStatus.ACCEPTED) -> None:
-        for command in commands:
-            self.ledger.learned(Outcome(command, status), self.when)
-
-    def charging(self, powers: Mapping[str, float]) -> Desk:
-        """EVs that have been at these powers for a while."""
-        self.arrive(*(an_ev(ev_id) for ev_id in powers))
-        self.answer(*self.plan(powers))
-        self.at += 20
-        return self
-
-
-def powers(commands: tuple[PowerCommand, ...]) -> dict[str | None, float]:
-    return {command.ev_id: round(command.limit_kw, 3) for command in commands}
+from optivgi.testing import MOMENT, a_connector, an_ev
+from optivgi.translation.base import OutcomeStatus
+from optivgi.wave import tx_command
+from tests.optivgi.dispatch_desk import Desk, powers
 
 
 def test_a_new_ev_gets_its_full_power_at_once_where_there_is_room() -> None:
@@ -252,14 +186,6 @@ def test_an_ev_without_safe_start_counts_at_full_power_until_its_profile_is_conf
     assert ("ST-9", 1) in desk.ledger.unprotected
 
 
-def test_evs_that_ran_before_anything_was_known_are_cut_to_their_targets_at_once() -> None:
-    desk = Desk()
-    desk.restart()
-    desk.arrive(*(an_ev(str(number), measured_kw=7.2, measured_at=desk.when.now) for number in range(1, 7)))
-    assert desk.ledger.worst_kw(("ST-1", 1), desk.when) == 7.2
-    assert list(powers(desk.plan(dict.fromkeys(desk.evs, 5.0))).values()) == [4.992] * 6
-
-
 def test_after_the_hold_an_ev_whose_profile_never_arrived_counts_at_the_safe_share() -> None:
     desk = Desk()
     desk.arrive(an_ev("1"))
@@ -383,116 +309,3 @@ def test_a_safe_start_without_share_or_hold_has_one_period(
 ) -> None:
     schedule = tx_default_command(a_connector(), share_kw, hold_s).profile.schedule
     assert tuple((period.start_s, period.limit) for period in schedule.periods) == periods
-
-
-def test_after_a_restart_nobody_is_raised_while_others_are_lowered() -> None:
-    desk = Desk(10.0)
-    desk.restart()
-    drawing = {"1": 7.0, "2": 3.0, "3": None}
-    desk.arrive(*(an_ev(ev_id, measured_kw=kw, measured_at=desk.when.now) for ev_id, kw in drawing.items()))
-    first = {command.ev_id: command.limit_kw for command in desk.plan({"1": 4.0, "2": 4.0, "3": 2.0})}
-    assert first["1"] == pytest.approx(4.0, abs=0.03)
-    assert first["2"] <= 3.0
-    assert first["3"] <= 2.4
-
-
-def test_after_a_restart_nobody_keeps_more_than_a_share_for_longer_than_the_profile_of_before_may_last() -> None:
-    desk = Desk(8.0)
-    desk.restart()
-    desk.arrive(*(an_ev(ev_id, measured_kw=kw, measured_at=desk.when.now) for ev_id, kw in (("1", 7.0), ("2", 0.0))))
-    first = {command.ev_id: command for command in desk.plan({"1": 7.0, "2": 3.0})}
-    ends = first["1"].expires
-    assert ends is not None
-    assert (ends - desk.when.now).total_seconds() <= 40, "the other one may rise to its share then, if it does not hear"
-    assert first["2"].limit_kw == 0.0
-
-
-def test_after_a_restart_what_was_drawn_before_profiles_ended_proves_nothing() -> None:
-    desk = Desk(9.0)
-    desk.restart()
-    desk.arrive(*(an_ev(ev_id, measured_kw=5.0, measured_at=MOMENT - timedelta(seconds=1)) for ev_id in ("1", "2")))
-    assert powers(desk.plan({"1": 5.0, "2": 5.0})) == {"1": 2.4, "2": 2.4}
-
-
-def test_an_ev_that_goes_by_its_safe_start_takes_time_to_follow_a_lower_one() -> None:
-    desk = Desk()
-    desk.answer(*desk._sent(safe_start_commands(desk.ledger, desk.shares, desk.when, {("ST-1", 1): 1.44})))
-    desk.arrive(an_ev("1"))
-    assert desk.ledger.worst_kw(("ST-1", 1), desk.when) == 1.44
-    desk.answer(*desk.safe_starts())
-    assert desk.ledger.worst_kw(("ST-1", 1), desk.when) == 1.44
-    desk.at += 5.1
-    assert desk.ledger.worst_kw(("ST-1", 1), desk.when) == 0.0
-
-
-def test_a_share_rises_where_an_ev_goes_by_it_only_into_free_room() -> None:
-    desk = Desk(limit_kw=10)
-    desk.shares = dict.fromkeys(desk.shares, 0.0)
-    desk.answer(*desk.safe_starts())
-    desk.charging({"1": 6, "2": 0})
-    desk.at += 240
-    desk.answer(*desk.plan({"1": 6, "2": 0}))
-    risen = dict.fromkeys(desk.shares, 5.0)
-    limits = limits_at(desk.site, desk.ledger.accounts.values(), desk.when.now, 10.0)
-    granted = affordable(desk.ledger, limits, risen, desk.when)
-    assert {key[0]: kw for key, kw in granted.items() if kw < 5.0} == {"ST-2": 0.0}
-    wave = next_commands(desk.ledger, {("ST-2", 1): 0.0}, limits, desk.when, shares=risen, granted=granted)
-    assert powers(wave) == {"2": 0.0}, "a profile of its own holds it until the others are down to their shares"
-    for command in wave:
-        desk.ledger.sent(command, desk.when)
-    desk.answer(*wave)
-    assert affordable(desk.ledger, limits, risen, desk.when) == risen
-
-
-def test_room_that_a_rising_share_takes_is_not_given_to_another_ev_at_the_same_time() -> None:
-    desk = Desk(limit_kw=9)
-    desk.shares = dict.fromkeys(desk.shares, 0.0)
-    desk.answer(*desk.safe_starts())
-    desk.charging({"1": 6, "2": 0})
-    desk.at += 240
-    desk.answer(*desk.plan({"1": 6, "2": 0}))
-    risen = dict.fromkeys(desk.shares, 2.4)
-    limits = limits_at(desk.site, desk.ledger.accounts.values(), desk.when.now, 10.0)
-    granted = affordable(desk.ledger, limits, risen, desk.when)
-    assert granted["ST-2", 1] == 2.4
-    wave = next_commands(
-        desk.ledger, {("ST-1", 1): 7.2, ("ST-2", 1): 0.0}, limits, desk.when, shares=risen, granted=granted
-    )
-    assert powers(wave).get("1", 6.0) <= 6.6
-
-
-def test_a_station_whose_clock_may_be_behind_is_told_to_drop_early() -> None:
-    desk = Desk(limit_kw=10)
-    desk.connectors["ST-1"] = a_connector("ST-1", late_s=25.0)
-    desk.charging({"1": 5, "2": 5})
-    said, true = (desk.ledger.accounts[f"ST-{number}", 1].installed for number in (1, 2))
-    assert said is not None
-    assert true is not None
-    assert said.grant.powers.starts[-1] == true.grant.powers.starts[-1] - 20
-    counted = [desk.ledger.envelope((f"ST-{number}", 1), desk.when) for number in (1, 2)]
-    assert counted[0] == counted[1], "nobody knows whether it is"
-
-
-def test_what_a_station_took_before_it_booted_is_in_doubt_although_it_says_so_only_now() -> None:
-    desk = Desk(limit_kw=10).charging({"1": 6, "2": 2.4})
-    cut = desk.plan({"1": 3, "2": 2.4})
-    assert powers(cut) == {"1": 3.0}
-    desk.connectors["ST-1"] = replace(desk.connectors["ST-1"], booted_at=MOMENT + timedelta(seconds=1))
-    desk.observe()
-    desk.answer(*cut)
-    assert desk.ledger.worst_kw(("ST-1", 1), desk.when) == 7.2, "not even its safe start is sure"
-    (again,) = desk.plan({"1": 3, "2": 2.4})
-    desk.answer(again, *desk.safe_starts())
-    desk.at += 6
-    assert desk.ledger.worst_kw(("ST-1", 1), desk.when) == 3.0
-
-
-def test_a_safe_start_that_was_on_its_way_when_the_station_booted_is_sent_again() -> None:
-    desk = Desk()
-    desk.shares = dict.fromkeys(desk.shares, 2.0)
-    under_way = desk.safe_starts()
-    desk.connectors["ST-1"] = replace(desk.connectors["ST-1"], booted_at=MOMENT + timedelta(seconds=1))
-    desk.observe()
-    desk.answer(*under_way)
-    assert ("ST-1", 1) in desk.ledger.unprotected
-    assert [command.station_id for command in desk.safe_starts()] == ["ST-1"]

@@ -29,6 +29,11 @@ def test_until_goes_over_to_another_one() -> None:
     assert Envelope((0, 50), (5.0, 4.0)).until(50, Envelope.constant(2.5)).powers_kw == (5.0, 2.5)
 
 
+def test_the_least_from_a_moment_on_is_what_was_before_no_more() -> None:
+    envelope = Envelope((0, 10, 20), (1.0, 5.0, 2.5))
+    assert [envelope.least_from(moment) for moment in (-5, 9.9, 10, 25)] == [1.0, 1.0, 2.5, 2.5]
+
+
 def test_widened_drops_come_late_and_rises_early() -> None:
     envelope = Envelope((0, 60, 80), (5.0, 2.0, 3.0)).widened(5, 10)
     assert envelope == Envelope((-math.inf, 70, 75), (5.0, 2.0, 3.0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from itertools import pairwise
 
 import pytest
@@ -12,9 +13,11 @@ from optivgi.cycle import CycleSettings
 from optivgi.ledger import Policy
 from optivgi.limits.base_load import Measures
 from optivgi.model.clock import Clock
+from optivgi.model.composite import Supply, Transaction, limit_at
 from optivgi.scheduler import LIMIT
 from optivgi.site_meter.base import Reading
 from optivgi.site_meter.site_meter import MeterSettings, SiteMeter
+from optivgi.testing import MOMENT
 from tests.optivgi.control_room import ControlRoom, evs
 
 SETTINGS = MeterSettings(most_kw=20.0, margin_kw=0.5, voltage_v=240.0)
@@ -128,3 +131,22 @@ async def test_a_meter_that_falls_silent_takes_its_maximum_from_the_evs() -> Non
         after = sum(depot.room.allowed_kw().values())
     assert before == pytest.approx(25.4, abs=0.6)
     assert after <= 9.5
+
+
+async def test_when_control_dies_the_building_may_draw_its_maximum_once_profiles_have_ended() -> None:
+    depot = Depot(30.0, SETTINGS, noisy(5.0))
+    async with depot.room.open() as room:
+        await room.arrive(*evs(*range(1, 7)))
+        await depot.run(90)
+    died = room.clock.now()
+
+    def allowed_kw(after_s: float) -> float:
+        profiles = room.csms.installed.values()
+        at, began = died + timedelta(seconds=after_s), Transaction("1", MOMENT)
+        limits = [limit_at(one, (), at, began, supply=Supply(240.0, 1)) for one in profiles]
+        return sum(limit.value for limit in limits if limit is not None) / 1000
+
+    assert 23.0 < allowed_kw(0) <= 24.5, "until then they have what the meter left at last"
+    latest_s = Policy().duration_s + Policy().skew_s
+    left_kw = 30.0 - SETTINGS.most_kw - SETTINGS.margin_kw
+    assert [left_kw - 0.2 < allowed_kw(latest_s + after_s) <= left_kw for after_s in (0, 60, 600, 36000)] == [True] * 4
