@@ -147,3 +147,12 @@ def test_a_safe_start_that_was_on_its_way_when_the_station_booted_is_sent_again(
     desk.answer(*under_way)
     assert ("ST-1", 1) in desk.ledger.unprotected
     assert [command.station_id for command in desk.safe_starts()] == ["ST-1"]
+
+
+def test_a_safe_start_whose_answer_is_lost_may_be_there() -> None:
+    desk = Desk()
+    key = ("ST-1", 1)
+    sent = desk.send(safe_start_commands(desk.ledger, {**desk.shares, key: 3.6}, desk.when, {key: 1.44}))
+    desk.answer(*sent, status=OutcomeStatus.UNKNOWN)
+    assert desk.ledger.free_starts() == {key: 1.44}
+    assert desk.ledger.safe_starts[key].share_kw == 3.6
