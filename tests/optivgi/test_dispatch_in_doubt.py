@@ -10,6 +10,7 @@ import pytest
 from optivgi.dispatch import limits_at, safe_start_commands
 from optivgi.reserve import affordable, at_once
 from optivgi.testing import MOMENT, a_connector, an_ev
+from optivgi.translation.base import OutcomeStatus
 from optivgi.wave import next_commands
 from tests.optivgi.dispatch_desk import Desk, powers
 
