@@ -11,6 +11,8 @@ from optivgi.testing import MOMENT
 from optivgi.translation.base import OutcomeStatus, PowerCommand
 
 SETTLE_S, EV_MAX_KW, VOLTS = 5.0, 7.2, 240.0
+NOISE_S = 1e-6
+"""Sums of seconds do not agree to the last digit."""
 
 
 class Lost(StrEnum):
@@ -80,7 +82,7 @@ class Charger:
         """The most that was allowed at any time within the settling time."""
         if self.transaction is None:
             return 0.0
-        begin = max(self.started, at - SETTLE_S)
+        begin = max(self.started, at - SETTLE_S + NOISE_S)
         self.had = [one for one in self.had if one.until > begin]
         return max(
             min(EV_MAX_KW, self.allowed_kw(moment, one.tx, one.default))
