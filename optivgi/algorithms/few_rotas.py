@@ -9,7 +9,7 @@ from optivgi.algorithms.network import Network
 from optivgi.model.problem import Bools, Floats, Ints, Problem
 
 NOISE = 1e-9
-GOAL = 0.992
+GOAL = 0.993
 """Turns are changed until every set of EVs can get this part of its targets."""
 LOST = 0.0005
 """And until not more than this part of all targets is lost, which is not worth looking at."""

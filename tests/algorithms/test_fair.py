@@ -20,8 +20,10 @@ from tests.algorithms.instances import NOW, Day, ev, evs, hours, limit, problem,
 from tests.algorithms.strategies import plain_problems
 
 EVERY_EVENT = GridSettings(most_cells=10_000, turn_s=1e9)
-WORST = {6: 0.984, 9: 0.99, 30: 0.99, 100: 0.99}
+WORST = {6: 0.99, 9: 0.99, 30: 0.99, 100: 0.99}
 """By number of EVs, how near the worst-served one must always come to the optimum, which knows no minimum powers."""
+LEAST_ENERGY = {6: 0.99, 9: 0.995}
+"""By number of EVs, the part of the energy: with few, fairness may cost some, because somebody must run at its minimum or not at all."""
 
 
 def tree(those: list[str]) -> Site:
@@ -92,7 +94,7 @@ def test_plans_deliver_the_optimum_and_serve_the_worst_served_ev_as_well(count: 
     seen = np.array([quality(workplace(count, seed, dip=dip, expected=False)) for seed in range(20)])
     energy, worst = seen.T
     assert energy.mean() >= 0.999
-    assert energy.min() >= (0.995 if count < 30 else 0.998)
+    assert energy.min() >= LEAST_ENERGY.get(count, 0.998)
     assert worst.mean() >= (0.996 if count == 6 else 0.995)
     assert worst.min() >= WORST[count]
 
